@@ -1,0 +1,8 @@
+"""`python -m ecdbench`."""
+
+from __future__ import annotations
+
+from .benchmark.cli.app import main
+
+if __name__ == "__main__":
+    main()

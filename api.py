@@ -1,0 +1,92 @@
+"""The Python interface: evaluate a model on a task, as the command line does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .benchmark.evaluator import Setting, evaluate_model
+from .benchmark.resolve import resolve
+from .benchmark.results import Run
+from .benchmark.task import TaskData
+from .tasks.load import load_task
+
+__all__ = ["default_cache", "evaluate", "load_task"]
+
+
+def default_cache() -> Path:
+    """Where finished parts are kept: `ECDBENCH_CACHE`, or a folder in the user's cache."""
+    if folder := os.environ.get("ECDBENCH_CACHE"):
+        return Path(folder)
+    import platformdirs
+
+    return platformdirs.user_cache_path("ecdbench")
+
+
+def evaluate(
+    model: Any,
+    task: str | TaskData,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    protocol: str = "fixed",
+    seeds: int | Sequence[int] = 1,
+    text: str = "none",
+    channel: str | None = None,
+    split: str | None = None,
+    device: str = "cpu",
+    out: Path | str = "runs",
+    cache: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    fresh: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+    step_progress: Callable[[int, int, str], None] | None = None,
+) -> Run:
+    """Fit a model on a task, predict, score, and write a run folder.
+
+    Args:
+        model: a registered name, `file.py[:Class]`, `package.module:Class`, a predictions file, a predictor class or
+            object, or a scikit-learn regressor.
+        task: task id, or what `load_task` returned.
+        parameters: hyper-parameters, keyword arguments of the model's `__init__`.
+        protocol: `fixed` (the split) or `cv` (10 folds over train and validation, holdout untouched).
+        seeds: how many seeds, or which.
+        text: text tier that the model sees.
+        channel: density channel; the dataset's first by default.
+        split: split scheme; `official` by default.
+        device: `cpu` or a torch device name.
+        out: the run folder is made inside this folder.
+        cache: where finished parts are kept; an interrupted run goes on from there.
+        data_dir: where datasets that are not packaged are.
+        fresh: run again what is finished already.
+        progress: called with parts done, parts in all, and a few words.
+        step_progress: the same, for the steps within a part.
+
+    Returns:
+        The run: its folder and its result.
+
+    Raises:
+        DataError: unknown task or option, data absent or changed.
+        ModelError: the model cannot be found or does not behave as a predictor.
+
+    Example:
+        >>> run = evaluate("composition-forest", "ecd-fcc/k_vrh")
+        >>> run.result.scores["holdout"].rmse.value
+    """
+    data = (
+        task
+        if isinstance(task, TaskData)
+        else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
+    )
+    watchers = {"progress": progress, "step_progress": step_progress}
+    setting = Setting(
+        protocol=protocol,
+        seeds=range(seeds) if isinstance(seeds, int) else seeds,
+        device=device,
+        out=Path(out),
+        cache=Path(cache) if cache is not None else default_cache(),
+        fresh=fresh,
+        **{name: watcher for name, watcher in watchers.items() if watcher is not None},
+    )
+    return evaluate_model(resolve(model, parameters), data, setting)

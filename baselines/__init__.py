@@ -1,0 +1,1 @@
+"""Predictors to beat: naive, composition, density, pixels, and a network from scratch."""

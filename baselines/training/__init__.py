@@ -1,0 +1,1 @@
+"""Training of networks: what every torch baseline shares."""

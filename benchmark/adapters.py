@@ -1,0 +1,129 @@
+"""Predictors made of something else: a scikit-learn regressor, or a file of predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ModelError, unknown_name
+from .predictor import RunContext
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset
+
+FEATURES = ("pixels", "density", "composition")
+
+
+class SklearnPredictor:
+    """A scikit-learn regressor on fixed features.
+
+    Args:
+        estimator: any regressor with `fit(X, y)` and `predict(X)`; each fit works on a clone.
+        features: `pixels` (grey levels), `density` (slice values, e/A^3) or `composition` (element statistics).
+    """
+
+    def __init__(self, estimator: Any, features: str = "pixels") -> None:
+        if features not in FEATURES:
+            raise ModelError(unknown_name("feature set", features, FEATURES, f"There are {', '.join(FEATURES)}."))
+        self.estimator = estimator
+        self.features = features
+
+    def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
+        """Fit a clone on the training rows; a `random_state` parameter is set to the run's seed."""
+        from sklearn.base import clone
+
+        self._fitted = clone(self.estimator)
+        if "random_state" in self._fitted.get_params():
+            self._fitted.set_params(random_state=context.seed)
+        self._fitted.fit(self._matrix(train), np.asarray(train["target"]))
+
+    def predict(self, data: Dataset) -> np.ndarray:
+        """Predict, shape (n,)."""
+        return np.asarray(self._fitted.predict(self._matrix(data)))
+
+    def _matrix(self, data: Dataset) -> np.ndarray:
+        if self.features == "composition":
+            from .composition import composition_features
+
+            return composition_features(data["formula"])
+        if self.features == "density":
+            return np.stack([np.ravel(density) for density in data["density"]])
+        return np.stack([np.asarray(image.convert("L"), dtype=float).ravel() / 255 for image in data["image"]])
+
+
+class PredictionsFile:
+    """Predictions made elsewhere, by id. NaN stands for a failed prediction.
+
+    Args:
+        predictions: value by id.
+    """
+
+    def __init__(self, predictions: dict[str, float]) -> None:
+        self.predictions = predictions
+
+    def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
+        """Nothing is learnt."""
+
+    def predict(self, data: Dataset) -> np.ndarray:
+        """Look up, shape (n,)."""
+        return np.array([self.predictions[material] for material in data["id"]])
+
+
+def read_predictions(path: Path) -> dict[str, float]:
+    """Read `id,prediction` from csv, parquet or json (a list of records, or a mapping).
+
+    Raises:
+        ModelError: columns are missing, an id occurs twice, or a prediction is not a number.
+    """
+    frame = _read_frame(path)
+    if not {"id", "prediction"} <= set(frame.columns):
+        raise ModelError(f"{path} needs the columns id and prediction; it has {', '.join(map(str, frame.columns))}.")
+    ids = frame["id"].astype(str)
+    if twice := sorted(set(ids[ids.duplicated()])):
+        raise ModelError(f"{path} has more than one prediction for {_some(twice)}; keep one row per id.")
+    try:
+        values = frame["prediction"].astype(float)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} holds a prediction that is not a number ({error}); write NaN for a failed one."
+        ) from error
+    return dict(zip(ids, values, strict=True))
+
+
+def check_ids(predicted: frozenset[str], scored: list[str], known: list[str]) -> None:
+    """Refuse a predictions file that lacks ids to be scored, or has ids the task does not know.
+
+    Raises:
+        ModelError: naming the ids.
+    """
+    if unknown := sorted(predicted - set(known)):
+        raise ModelError(f"The predictions file has ids that the task does not have: {_some(unknown)}. Remove them.")
+    if missing := sorted(set(scored) - predicted):
+        raise ModelError(
+            f"The predictions file lacks {_some(missing)}; give every id that is scored, NaN for a failed prediction."
+        )
+
+
+def _some(ids: list[str]) -> str:
+    shown = ", ".join(ids[:5])
+    return f"{shown} and {len(ids) - 5} more" if len(ids) > 5 else shown
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path, dtype={"id": str})
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            content = [{"id": key, "prediction": value} for key, value in content.items()]
+        return pd.DataFrame(content)
+    except Exception as error:
+        raise ModelError(f"{path} cannot be read as {path.suffix[1:]} ({type(error).__name__}: {error}).") from error

@@ -1,0 +1,210 @@
+"""The command line. Commands declare their options here and import what they need when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import run_app
+
+app = typer.Typer(
+    name="ecdbench",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A benchmark for predicting material properties from electron charge densities.",
+    epilog="Example: ecdbench evaluate composition-forest --task ecd-fcc/k_vrh",
+)
+tasks_app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="List the tasks; `tasks show ID` tells everything about one.",
+)
+app.add_typer(tasks_app, name="tasks")
+
+TaskOption = Annotated[str, typer.Option("--task", "-t", help="Task, as in ecd-fcc/k_vrh or sfe.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of datasets that are not packaged, such as sfe. [env: ECDBENCH_DATA]"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print json, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no more than the result's place.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of the model; repeatable."),
+]
+Text = Annotated[str, typer.Option(help="Text tier the model sees: none, single, key or all.")]
+Channel = Annotated[str | None, typer.Option(help="Density channel: total, spin or deformation.")]
+Split = Annotated[str | None, typer.Option(help="Split scheme; the official one by default.")]
+Device = Annotated[str, typer.Option(help="cpu, or a torch device such as cuda.")]
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+@tasks_app.callback()
+def tasks(context: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """List the tasks with sizes, units and whether the data are here."""
+    if context.invoked_subcommand is None:
+        from .tasks import list_tasks
+
+        list_tasks(data_dir, json)
+
+
+@tasks_app.command("show", epilog="Example: ecdbench tasks show ecd-fcc/k_vrh")
+def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
+    """Everything about a task: splits, target statistics, provenance, license, citation."""
+    from .tasks import show_task
+
+    show_task(task, data_dir, json)
+
+
+@tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
+def tasks_rows(task: str, data_dir: DataDir = None) -> None:
+    """The rows of a task as csv: id, splits, folds, group, formula and provenance; no targets."""
+    from .tasks import print_rows
+
+    print_rows(task, data_dir)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the registered models and their parameters."""
+    from .models import list_models
+
+    list_models(json)
+
+
+@app.command(
+    epilog="Examples: ecdbench evaluate my_model.py --task ecd-fcc/k_vrh   |   "
+    "ecdbench evaluate pixel-ridge --task sfe --protocol cv --split grouped   |   "
+    "ecdbench evaluate predictions.csv --task sfe"
+)
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(help="Registered name, file.py[:Class], package.module:Class, or a predictions file."),
+    ],
+    task: TaskOption,
+    protocol: Annotated[str, typer.Option(help="fixed (the split) or cv (10 folds, holdout untouched).")] = "fixed",
+    split: Split = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
+    text: Text = "none",
+    channel: Channel = None,
+    settings: Settings = None,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("runs"),
+    data_dir: DataDir = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is finished already.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a model, predict, score with intervals, and write a run folder.
+
+    An interrupted run goes on where it stopped: give the same command again. Exits with 3 where the run is complete
+    but some predictions failed.
+    """
+    from .evaluate import evaluate_command
+
+    options = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
+    evaluate_command(
+        model,
+        task,
+        settings or [],
+        {**options, "device": device, "out": out, "data_dir": data_dir, "fresh": fresh},
+        json,
+        quiet,
+    )
+
+
+@app.command(epilog="Example: ecdbench check my_model.py")
+def check(
+    model: Annotated[str, typer.Argument(help="As for evaluate.")],
+    task: TaskOption = "ecd-fcc/k_vrh",
+    text: Text = "none",
+    channel: Channel = None,
+    settings: Settings = None,
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Check on a few rows that a model behaves as a predictor."""
+    from .evaluate import check_command
+
+    check_command(model, task, settings or [], {"text": text, "channel": channel, "data_dir": data_dir}, device, json)
+
+
+@app.command(epilog="Example: ecdbench show runs/sfe/pixel-ridge-cv-official-1a2b3c4d")
+def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show a run: scores of every split, largest errors, time, provenance."""
+    from .runs import show_command
+
+    show_command(run, data_dir, json)
+
+
+@app.command(epilog="Example: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-...")
+def compare(first: Path, second: Path, data_dir: DataDir = None, json: Json = False) -> None:
+    """Compare two runs on the same samples: paired bootstrap of the difference."""
+    from .runs import compare_command
+
+    compare_command(first, second, data_dir, json)
+
+
+@app.command(epilog="Example: ecdbench leaderboard --task sfe --format markdown > sfe.md")
+def leaderboard(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders with runs; `runs` by default.")] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="One task, or all of a dataset.")] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")] = "terminal",
+    data_dir: DataDir = None,
+) -> None:
+    """Rank runs. Every number is recomputed from predictions."""
+    from .runs import leaderboard_command
+
+    leaderboard_command(runs or [Path("runs")], task, format, data_dir)
+
+
+@app.command(epilog="Example: ecdbench fetch sfe")
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="Dataset to download: sfe.")],
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+) -> None:
+    """Download a dataset that is not packaged; each file is checked, an interrupt loses at most one."""
+    from .data import fetch_command
+
+    fetch_command(dataset, data_dir, quiet)
+
+
+@app.command(epilog="Example: ecdbench build ecd-fcc --source raw/ecd-fcc --out built/ecd-fcc")
+def build(
+    dataset: Annotated[str, typer.Argument(help="Dataset to build: ecd-fcc.")],
+    source: Annotated[Path, typer.Option(help="Raw folder: densities/, structures.json.gz, properties.csv.")],
+    out: Annotated[Path, typer.Option(help="The dataset folder.")],
+    size: Annotated[int, typer.Option(min=8, help="Points per side of the slice.")] = 75,
+    window: Annotated[float, typer.Option(min=0.1, help="Side of the slice in lattice parameters.")] = 2**0.5,
+    offset: Annotated[float, typer.Option(help="Distance of the plane from its origin, in plane spacings.")] = 0.0,
+    rotation: Annotated[float, typer.Option(help="Turn of the window about [111], degrees.")] = 0.0,
+    origin: Annotated[str, typer.Option(help="heaviest (an atom of the heaviest element) or cell.")] = "heaviest",
+    regrid: Annotated[
+        int | None, typer.Option(min=8, help="Go through this many points per cube axis (the paper: 60).")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Build a dataset folder from raw densities."""
+    from .data import build_command
+
+    plane = {"size": size, "window": window, "offset": offset, "rotation": rotation, "origin": origin}
+    build_command(dataset, source, out, plane, regrid, quiet)
+
+
+def main() -> None:
+    """Entry point of the `ecdbench` command."""
+    run_app(app)

@@ -1,0 +1,114 @@
+"""`ecdbench show`, `compare` and `leaderboard`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ...leaderboard.board import label, make_board
+from ...leaderboard.compare import compare, verdict
+from ...leaderboard.render import (
+    COLUMNS,
+    REPORTED_COLUMNS,
+    cells,
+    reported_cells,
+    to_csv,
+    to_json,
+    to_markdown,
+)
+from ...submissions.rescore import RescoredRun, rescore
+from ..errors import EcdbenchError, unknown_name
+from .output import print_table, say, warn
+from .scores import print_result
+
+_WORST = 5
+_FORMATS = ("terminal", "markdown", "csv", "json")
+
+
+def show_command(folder: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Print a run, its scores recomputed."""
+    run = rescore(folder, data_dir)
+    result = run.run.result.model_copy(update={"scores": dict(run.scores)})
+    if as_json:
+        say(result.model_dump_json(indent=1))
+        return
+    print_result(type(run.run)(folder, result))
+    print_table(
+        ["id", f"target ({result.unit})", "prediction", "error"],
+        _largest_errors(run),
+        title=f"Largest errors on {run.main}",
+    )
+    fit = sum(part.seconds_fit for part in result.parts)
+    environment = result.environment
+    say(
+        f"{len(result.parts)} fit(s), {fit:.1f} s; ecdbench {environment.ecdbench}, Python {environment.python}, "
+        f"{environment.device}, {environment.cpu_count} cores; "
+        f"{result.created:%Y-%m-%d %H:%M} UTC; commit {environment.commit or 'none'}."
+    )
+
+
+def _largest_errors(run: RescoredRun) -> list[list[str]]:
+    scored, ids = run.scored[run.main], run.ids[run.main]
+    prediction = scored.prediction.mean(axis=0)
+    error = prediction - scored.target
+    worst = np.argsort(-np.abs(error))[:_WORST]
+    return [[ids[i], f"{scored.target[i]:.4g}", f"{prediction[i]:.4g}", f"{error[i]:+.3g}"] for i in worst]
+
+
+def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Print the paired differences of two runs and one sentence."""
+    one, two = rescore(first, data_dir), rescore(second, data_dir)
+    differences = compare(one, two)
+    names = label(one.run.result), label(two.run.result)
+    if names[0] == names[1]:
+        names = str(first), str(second)
+    sentence = verdict(*names, differences)
+    if as_json:
+        say(
+            json.dumps(
+                {
+                    "first": str(first),
+                    "second": str(second),
+                    "verdict": sentence,
+                    "difference": {name: asdict(value) for name, value in differences.items()},
+                },
+                indent=1,
+            )
+        )
+        return
+    rows = []
+    for metric, difference in differences.items():
+        values = [getattr(run.scores[run.main], metric).value for run in (one, two)]
+        shown = ["undefined" if value is None else f"{value:.3g}" for value in values]
+        gap = (
+            "undefined"
+            if difference.value is None
+            else f"{difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
+        )
+        rows.append([metric.upper(), *shown, gap, "yes" if difference.separates else "no"])
+    title = f"{one.run.result.task}, {one.main}: first minus second, paired bootstrap"
+    print_table(["metric", *names, "difference [95 %]", "separated"], rows, title=title)
+    say(sentence)
+
+
+def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir: Path | None) -> None:
+    """Print the board."""
+    if form not in _FORMATS:
+        raise EcdbenchError(unknown_name("format", form, _FORMATS, f"There are {', '.join(_FORMATS)}."))
+    if absent := [str(root) for root in roots if not root.is_dir()]:
+        raise EcdbenchError(f"There is no folder {absent[0]}; give one with runs that `ecdbench evaluate` made.")
+    board = make_board(roots, task, data_dir)
+    if form == "terminal":
+        for section in board.sections:
+            print_table(COLUMNS, cells(section), title=section.title, caption=section.reading)
+            if literature := reported_cells(section.task):
+                print_table(REPORTED_COLUMNS, literature)
+        for reason in board.left_out:
+            warn(f"Left out: {reason}")
+    else:
+        say({"markdown": to_markdown, "csv": to_csv, "json": to_json}[form](board).rstrip("\n"))
+    if not board.sections:
+        raise EcdbenchError(f"There are no runs{f' on {task}' if task else ''} in {', '.join(map(str, roots))}.")

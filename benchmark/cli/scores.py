@@ -1,0 +1,57 @@
+"""A run's scores on the terminal."""
+
+from __future__ import annotations
+
+from ...leaderboard.board import label, text_of
+from ...leaderboard.render import REPORTED_COLUMNS, reported_cells
+from ..results import Result, Run
+from ..scoring import Score
+from .output import print_table, say
+
+
+def print_result(run: Run) -> None:
+    """Print the scores of every split, what the model says of itself, literature values, and the run's place."""
+    result = run.result
+    rows = [
+        [
+            split,
+            scores.n,
+            _with_spread(scores.rmse),
+            _with_spread(scores.r2),
+            text_of(scores.mae),
+            text_of(scores.skill),
+            text_of(scores.rmse_over_range),
+            f"{scores.coverage:.0%}",
+        ]
+        for split, scores in result.scores.items()
+    ]
+    columns = ["split", "n", f"RMSE ({result.unit})", "R2", "MAE", "skill", "RMSE/range", "coverage"]
+    print_table(columns, rows, title=_title(result), caption=_caption(result))
+    if result.model.info:
+        say(
+            "  "
+            + ", ".join(
+                f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+                for name, value in result.model.info.items()
+            )
+        )
+    if literature := reported_cells(result.task):
+        print_table(REPORTED_COLUMNS, literature)
+    say(f"Run folder: {run.folder}")
+
+
+def _title(result: Result) -> str:
+    setting = f"split {result.split}, protocol {result.protocol}, {len(result.seeds)} seed(s)"
+    return f"{label(result)} on {result.task}, {setting}"
+
+
+def _caption(result: Result) -> str:
+    clusters = {split: scores.clusters for split, scores in result.scores.items() if scores.clusters < scores.n}
+    text = "[low, high]: 95 % bootstrap over samples"
+    if clusters:
+        text += ", whole groups at a time"
+    return text + ("; +-: standard deviation over seeds." if len(result.seeds) > 1 else ".")
+
+
+def _with_spread(score: Score) -> str:
+    return text_of(score) + (f" +-{score.seed_std:.2g}" if score.seed_std is not None else "")

@@ -1,0 +1,65 @@
+"""What a run was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .results import Environment
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "pillow",
+    "datasets",
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "accelerate",
+    "openai",
+)
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that a prediction can depend on, where they are installed."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_environment(device: str) -> Environment:
+    """The environment of this process."""
+    return Environment(
+        ecdbench=version("ecdbench"),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        cpu_count=os.cpu_count() or 1,
+        device=device,
+        packages=package_versions(),
+        commit=_commit(Path.cwd()),
+    )
+
+
+def _commit(folder: Path) -> str | None:
+    """The git commit of a folder, with `+dirty` where there are changes; None outside a repository."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,32 @@
+"""Errors that a user can act on. The command line prints their one sentence and exits non-zero."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EcdbenchError(Exception):
+    """Something the user can mend; the message says what is wrong and what to do."""
+
+
+class DataError(EcdbenchError):
+    """A dataset is absent, changed, or not what it should be."""
+
+
+class ModelError(EcdbenchError):
+    """A model cannot be found, cannot be built, or does not behave as a predictor."""
+
+
+class MissingExtraError(EcdbenchError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra `{extra}`: pip install 'ecdbench[{extra}]'.")
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], remedy: str) -> str:
+    """A sentence for a name that is not among `known`, with the nearest ones."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    guess = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"There is no {kind} '{name}'.{guess} {remedy}"

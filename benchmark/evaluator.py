@@ -1,0 +1,210 @@
+"""Evaluate a model on a task: fit, predict, score, record."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .adapters import check_ids
+from .environment import describe_environment
+from .parts import Part, PartStore, cache_key, run_part
+from .predictor import RunContext
+from .protocol import Fold, folds_of, learning_ids, main_split
+from .resolve import Model
+from .results import ModelRecord, Result, Run, now, plain, write_run
+from .scoring import COVERAGE_THRESHOLD, Scored, impute, score
+from .task import TaskData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _silent(done: int, total: int, message: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a run is made.
+
+    Attributes:
+        protocol: `fixed` or `cv`.
+        seeds: one fit per seed and fold.
+        device: `cpu` or a torch device name.
+        out: the run folder is made inside.
+        cache: where finished parts are kept.
+        fresh: forget the finished parts of this model first.
+        progress: called with parts done, parts in all, and a few words.
+        step_progress: the same, for the steps within a part.
+    """
+
+    protocol: str
+    seeds: Sequence[int]
+    device: str
+    out: Path
+    cache: Path
+    fresh: bool = False
+    progress: Callable[[int, int, str], None] = field(default=_silent, repr=False)
+    step_progress: Callable[[int, int, str], None] = field(default=_silent, repr=False)
+
+
+def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
+    """Fit, predict and score; parts that are finished already are read, not run.
+
+    Raises:
+        ModelError: the model failed; parts finished before are kept.
+        DataError: the protocol does not fit the task.
+    """
+    folds = [_covered(fold, model) for fold in folds_of(data, setting.protocol)]
+    if model.ids is not None:
+        check_ids(model.ids, [m for fold in folds for m in fold.predicted[main_split(setting.protocol)]], data.ids)
+    key = cache_key(model, data, setting.protocol, setting.device)
+    if key is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _run(model, data, folds, setting, PartStore(Path(folder)), None)
+    store = PartStore(setting.cache / "parts" / key[:32])
+    if setting.fresh:
+        shutil.rmtree(store.folder, ignore_errors=True)
+    return _run(model, data, folds, setting, store, key)
+
+
+def score_frame(
+    data: TaskData, predictions: pd.DataFrame, train_means: dict[tuple[int, int], float]
+) -> dict[str, Scored]:
+    """Predictions beside targets, by split.
+
+    Args:
+        data: the task the predictions are for.
+        predictions: as `Run.predictions` gives them.
+        train_means: mean training target by (seed, fold).
+    """
+    scored = {}
+    for split, part in predictions.groupby("split", sort=False):
+        means = [train_means[seed, fold] for seed, fold in zip(part["seed"], part["fold"], strict=True)]
+        prediction = part.pivot(index="seed", columns="id", values="prediction")
+        train_mean = part.assign(mean=means).pivot(index="seed", columns="id", values="mean")
+        ids = list(prediction.columns)
+        clusters = np.array([data.groups[material] for material in ids])
+        scored[str(split)] = impute(data.targets(ids), prediction.to_numpy(float), train_mean.to_numpy(float), clusters)
+    return scored
+
+
+def train_range(data: TaskData, protocol: str) -> float:
+    """Maximum minus minimum of the targets that are learnt from."""
+    return float(np.ptp(data.targets(learning_ids(data, protocol))))
+
+
+def _covered(fold: Fold, model: Model) -> Fold:
+    """Leave out splits that a predictions file says nothing about; what ranks is never left out."""
+    if model.ids is None:
+        return fold
+    ids = model.ids
+    kept = {
+        split: members
+        for split, members in fold.predicted.items()
+        if split in ("holdout", "cv") or ids.issuperset(members)
+    }
+    return Fold(fold.number, fold.train, fold.validation, kept)
+
+
+def _run(
+    model: Model, data: TaskData, folds: Sequence[Fold], setting: Setting, store: PartStore, key: str | None
+) -> Run:
+    jobs = [(seed, fold) for seed in setting.seeds for fold in folds]
+    parts = []
+    for done, (seed, fold) in enumerate(jobs):
+        setting.progress(done, len(jobs), f"seed {seed}, fold {fold.number}")
+        part = store.read(seed, fold.number)
+        if part is None:
+            context = _context(data, seed, store.start(seed, fold.number), setting)
+            part = run_part(model, data, fold, context)
+            store.write(part)
+        parts.append(part)
+    setting.progress(len(jobs), len(jobs), "done")
+    return _record(model, data, parts, setting, store, key)
+
+
+def _context(data: TaskData, seed: int, work: Path, setting: Setting) -> RunContext:
+    target = data.task.target
+    return RunContext(
+        task=data.task.id,
+        target=target.name,
+        unit=target.unit,
+        description=target.description,
+        seed=seed,
+        device=setting.device,
+        cache_dir=setting.cache / "shared",
+        work_dir=work,
+        progress=setting.step_progress,
+    )
+
+
+def _record(
+    model: Model, data: TaskData, parts: Sequence[Part], setting: Setting, store: PartStore, key: str | None
+) -> Run:
+    predictions = _frame(data, parts)
+    means = {(part.record.seed, part.record.fold): part.record.train_mean for part in parts}
+    spread = train_range(data, setting.protocol)
+    scores = {split: score(scored, spread) for split, scored in score_frame(data, predictions, means).items()}
+    result = Result(
+        task=data.task.id,
+        target=data.task.target.name,
+        unit=data.task.target.unit,
+        content_sha256=dict(data.task.content_sha256),
+        protocol=setting.protocol,
+        split=data.options.scheme,
+        text=data.options.text,
+        channel=data.options.channel,
+        seeds=list(setting.seeds),
+        model=ModelRecord(
+            name=model.name,
+            spec=model.spec,
+            parameters=plain(dict(model.parameters)),
+            source_sha256=model.source,
+            inputs=None if model.inputs is None else list(model.inputs),
+            info=parts[0].record.info,
+        ),
+        scores=scores,
+        train_range=spread,
+        rankable=scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
+        parts=[part.record for part in parts],
+        environment=describe_environment(setting.device),
+        created=now(),
+    )
+    folder = setting.out / data.task.id.replace("/", "--") / _run_name(result, key)
+    for part in parts:
+        work = store.path(part.record.seed, part.record.fold) / "work"
+        if any(work.iterdir()):
+            target = folder / "artifacts" / f"seed-{part.record.seed}_fold-{part.record.fold}"
+            shutil.copytree(work, target, dirs_exist_ok=True)
+    return write_run(folder, result, predictions)
+
+
+def _run_name(result: Result, key: str | None) -> str:
+    """A folder name that says what the run is, and differs where anything about it differs."""
+    tail = hashlib.sha256(f"{key or result.model.info}{result.seeds}".encode()).hexdigest()[:8]
+    tier = "" if result.text == "none" else f"-{result.text}"
+    return f"{result.model.name}{tier}-{result.protocol}-{result.split}-{tail}"
+
+
+def _frame(data: TaskData, parts: Sequence[Part]) -> pd.DataFrame:
+    import pandas as pd
+
+    hashes = {m: data.target_hash(m, v) for m, v in zip(data.ids, data.targets(data.ids).tolist(), strict=True)}
+    rows = [
+        (material, split, part.record.fold, part.record.seed, value, hashes[material])
+        for part in parts
+        for split, values in part.predictions.items()
+        for material, value in values.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "target_hash"])
+    frame["prediction"] = frame["prediction"].astype(float)
+    frame["status"] = np.where(frame["prediction"].notna(), "ok", "failed")
+    return frame

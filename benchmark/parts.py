@@ -1,0 +1,150 @@
+"""Parts: one fit of one seed on one fold, and the cache that makes sure it is never run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from .environment import package_versions
+from .errors import EcdbenchError, ModelError
+from .predictor import RunContext
+from .protocol import Fold
+from .resolve import Model
+from .results import PartRecord, plain
+from .storage import write_text
+from .task import TaskData
+
+
+class Part(BaseModel):
+    """A finished part: its record, and predictions by split and id; None is a prediction that is not finite."""
+
+    record: PartRecord
+    predictions: dict[str, dict[str, float | None]]
+
+
+def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str | None:
+    """What a part depends on besides seed and fold, as a hash; None where the model's source is unknown."""
+    if model.source is None:
+        return None
+    parts = {
+        "task": data.task.id,
+        "content": dict(data.task.content_sha256),
+        "options": vars(data.options),
+        "protocol": protocol,
+        "model": [model.spec.rpartition(":")[2], model.source, plain(dict(model.parameters))],
+        "device": device,
+        "packages": package_versions(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class PartStore:
+    """Finished parts of one model, task and protocol in a folder.
+
+    A part's file is written last and atomically; a folder without it is what an interrupt left, and is emptied.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, seed: int, fold: int) -> Path:
+        """The folder of one part."""
+        return self.folder / f"seed-{seed}_fold-{fold}"
+
+    def read(self, seed: int, fold: int) -> Part | None:
+        """The finished part, or None."""
+        file = self.path(seed, fold) / "part.json"
+        try:
+            return Part.model_validate_json(file.read_bytes()) if file.is_file() else None
+        except ValidationError:
+            return None
+
+    def start(self, seed: int, fold: int) -> Path:
+        """An empty work folder for a part."""
+        shutil.rmtree(self.path(seed, fold), ignore_errors=True)
+        work = self.path(seed, fold) / "work"
+        work.mkdir(parents=True)
+        return work
+
+    def write(self, part: Part) -> None:
+        """Mark a part as finished."""
+        write_text(self.path(part.record.seed, part.record.fold) / "part.json", part.model_dump_json())
+
+
+def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> Part:
+    """Fit a fresh predictor on one fold and predict it.
+
+    Raises:
+        ModelError: the predictor raised, or returned something that is not one number per row.
+    """
+    random.seed(context.seed)
+    np.random.seed(context.seed)  # noqa: NPY002 - for models that use the global generator
+    predictor = model.create()
+    train, validation = data.labelled(fold.train), data.labelled(fold.validation)
+    train_mean = float(np.mean(data.targets(fold.train)))
+    start = time.perf_counter()
+    _call(model, "fit", partial(predictor.fit, train, validation, context))
+    fitted = time.perf_counter()
+    predictions = {}
+    for split, ids in fold.predicted.items():
+        rows = data.inputs(ids)
+        raw = _call(model, "predict", partial(predictor.predict, rows))
+        values = checked_predictions(model.name, raw, len(ids))
+        predictions[split] = {m: v if np.isfinite(v) else None for m, v in zip(ids, values.tolist(), strict=True)}
+    done = time.perf_counter()
+    info: Mapping[str, Any] = _call(model, "info", predictor.info) if hasattr(predictor, "info") else {}
+    record = PartRecord(
+        seed=context.seed,
+        fold=fold.number,
+        n_train=len(fold.train),
+        train_mean=train_mean,
+        seconds_fit=round(fitted - start, 3),
+        seconds_predict=round(done - fitted, 3),
+        info=plain(dict(info)),
+    )
+    return Part(record=record, predictions=predictions)
+
+
+def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
+    """What a predictor returned as floats, shape (n,). NaN and infinity stay.
+
+    Raises:
+        ModelError: another shape, or not numbers.
+    """
+    try:
+        values = np.asarray(raw)
+    except ValueError as error:
+        raise ModelError(
+            f"{name} returned rows of different lengths; predict must return one number per row."
+        ) from error
+    if values.dtype.kind not in "fiub":
+        raise ModelError(f"{name} returned {values.dtype.name} values; predict must return numbers.")
+    if values.shape != (n,):
+        remedy = " Use .ravel()." if values.size == n else ""
+        raise ModelError(
+            f"{name} returned shape {values.shape} for {n} rows; predict must return shape ({n},).{remedy}"
+        )
+    return values.astype(float)
+
+
+def _call(model: Model, step: str, function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except (EcdbenchError, OSError):
+        raise
+    except Exception as error:
+        hint = ""
+        if step == "predict" and "target" in str(error):
+            hint = " Targets are handed to fit only; predict sees inputs."
+        message = f"{model.name} failed in {step}: {type(error).__name__}: {error}.{hint} (--debug shows where.)"
+        raise ModelError(message) from error

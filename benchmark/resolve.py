@@ -1,0 +1,249 @@
+"""From what a user writes to a model: one resolver for every command.
+
+A model is written as a registered name, `file.py[:Class]`, `package.module:Class`, a bare `my_model` that is a module
+or file in the current folder, a predictions file, or, in Python, a class or an object.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .adapters import PredictionsFile, SklearnPredictor, read_predictions
+from .errors import EcdbenchError, ModelError, unknown_name
+from .source import source_sha256
+from .storage import sha256_file
+
+GROUP = "ecdbench.predictors"
+_PREDICTION_SUFFIXES = (".csv", ".parquet", ".json")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A predictor that can be made afresh for every fit.
+
+    Attributes:
+        name: what tables call it.
+        spec: what the user wrote.
+        create: makes a predictor that has not been fitted.
+        parameters: hyper-parameters given.
+        source: hash of the code behind it; None where it cannot be known, and then nothing is cached.
+        inputs: the columns it says it looks at; None where it does not say.
+        ids: the ids it can predict, where that is limited.
+    """
+
+    name: str
+    spec: str
+    create: Callable[[], Any] = field(repr=False)
+    parameters: Mapping[str, Any]
+    source: str | None
+    inputs: tuple[str, ...] | None = None
+    ids: frozenset[str] | None = field(default=None, repr=False)
+
+
+def registered() -> dict[str, EntryPoint]:
+    """Every registered model by name: this package's and other packages', through the group `ecdbench.predictors`."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
+    """Find the model that `spec` means.
+
+    Args:
+        spec: see the module; or a predictor class, a predictor, or a scikit-learn regressor.
+        parameters: keyword arguments of its `__init__`.
+
+    Raises:
+        ModelError: it cannot be found or imported, is not one predictor, or does not take the parameters.
+    """
+    parameters = dict(parameters or {})
+    if not isinstance(spec, str):
+        return _from_object(spec, parameters)
+    names = registered()
+    if spec in names:
+        target = _load_entry_point(names[spec])
+        return _from_class(target, spec, spec, parameters)
+    path = Path(spec)
+    if path.suffix in _PREDICTION_SUFFIXES:
+        return _from_predictions(path, spec, parameters)
+    location, _, attribute = spec.partition(":")
+    module = _find_module(location, spec, [*names])
+    target = _pick(module, attribute, spec)
+    return _from_class(target, attribute or Path(location).stem, spec, parameters)
+
+
+def _load_entry_point(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except ImportError as error:
+        raise ModelError(f"The model '{point.name}' cannot be imported: {error}.") from error
+
+
+def _find_module(location: str, spec: str, names: list[str]) -> ModuleType:
+    path = Path(location)
+    candidates = [path] if path.suffix == ".py" else [path.with_suffix(".py"), path / "__init__.py"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return _import(spec, partial(_import_file, candidate))
+    if path.suffix == ".py":
+        raise ModelError(f"There is no file {location}; give the path of a Python file that defines a predictor.")
+    try:
+        found = importlib.util.find_spec(location) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found or ":" not in spec:
+        remedy = "`ecdbench models` lists the registered ones; a file is given as file.py, a class as module:Class."
+        raise ModelError(unknown_name("model", spec, names, remedy))
+    return _import(spec, lambda: importlib.import_module(location))
+
+
+def _import(spec: str, load: Callable[[], ModuleType]) -> ModuleType:
+    try:
+        return load()
+    except EcdbenchError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{spec} cannot be imported: {type(error).__name__}: {error}.") from error
+
+
+def _import_file(file: Path) -> ModuleType:
+    file = file.resolve()
+    is_package = file.name == "__init__.py"
+    name = file.parent.name if is_package else file.stem
+    folder = str(file.parents[1] if is_package else file.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # so that the file can import its neighbours
+    spec = importlib.util.spec_from_file_location(f"ecdbench_model_{name}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _pick(module: ModuleType, attribute: str, spec: str) -> Any:
+    if attribute:
+        if not hasattr(module, attribute):
+            known = [name for name in vars(module) if not name.startswith("_")]
+            raise ModelError(unknown_name("class", attribute, known, f"It was looked for in {spec.partition(':')[0]}."))
+        return getattr(module, attribute)
+    found = dict(_predictors_in(module))
+    if not found:
+        raise ModelError(
+            f"{spec} defines no predictor: a class with fit(train, validation, context) and predict(data), "
+            "or a scikit-learn regressor."
+        )
+    if len(found) > 1:
+        choices = " or ".join(f"{spec}:{name}" for name in found)
+        raise ModelError(f"{spec} defines more than one predictor; say which: {choices}.")
+    return next(iter(found.values()))
+
+
+def _predictors_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(module).items():
+        if name.startswith("_"):
+            continue
+        own_class = inspect.isclass(value) and value.__module__ == module.__name__
+        if (own_class and _has_methods(value)) or (not inspect.isclass(value) and _is_estimator(value)):
+            yield name, value
+
+
+def _has_methods(value: Any) -> bool:
+    return callable(getattr(value, "fit", None)) and callable(getattr(value, "predict", None))
+
+
+def _is_estimator(value: Any) -> bool:
+    """Whether this is a scikit-learn estimator, or a class of them; sklearn is not imported to find out."""
+    base = getattr(sys.modules.get("sklearn.base"), "BaseEstimator", None)
+    return base is not None and (isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base)))
+
+
+def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -> Model:
+    if not inspect.isclass(target):
+        return _from_object(target, parameters, name, spec)
+    if not _has_methods(target):
+        raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
+    if _is_estimator(target):
+        features = parameters.pop("features", "pixels")
+        _check_parameters(target, spec, parameters)
+        return _sklearn_model(target(**parameters), features, name, spec, _source_of(target))
+    _check_parameters(target, spec, parameters)
+    inputs = getattr(target, "inputs", None)
+    return Model(name, spec, lambda: _construct(target, spec, parameters), parameters, _source_of(target), inputs)
+
+
+def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:
+    try:
+        return target(**parameters)
+    except EcdbenchError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{spec} cannot be built with {parameters}: {type(error).__name__}: {error}.") from error
+
+
+def _from_object(target: Any, parameters: dict[str, Any], name: str = "", spec: str = "") -> Model:
+    if inspect.isclass(target):
+        return _from_class(target, target.__name__, f"{target.__module__}:{target.__name__}", parameters)
+    name, spec = name or type(target).__name__, spec or f"{type(target).__module__}:{type(target).__name__}"
+    if _is_estimator(target):
+        features = parameters.pop("features", "pixels")
+        if parameters:
+            raise ModelError(f"{spec} is built already; only features can be set, not {', '.join(parameters)}.")
+        return _sklearn_model(target, features, name, spec, _source_of(type(target)))
+    if not _has_methods(target):
+        raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
+    import copy
+
+    # What an object was built with cannot be known, so its runs are never taken from the cache.
+    return Model(name, spec, lambda: copy.deepcopy(target), parameters, None, getattr(target, "inputs", None))
+
+
+def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: str | None) -> Model:
+    given = {key: repr(value) for key, value in estimator.get_params().items()}
+    inputs = ({"pixels": "image", "composition": "formula"}.get(features, features),)
+    create = lambda: SklearnPredictor(estimator, features)  # noqa: E731
+    return Model(name, spec, create, {"features": features, **given}, source, inputs)
+
+
+def _from_predictions(path: Path, spec: str, parameters: dict[str, Any]) -> Model:
+    if not path.is_file():
+        raise ModelError(f"There is no predictions file {spec}; give a csv, parquet or json file with id,prediction.")
+    if parameters:
+        raise ModelError(f"A predictions file has no parameters; leave out {', '.join(parameters)}.")
+    predictions = read_predictions(path)
+    return Model(
+        path.stem,
+        spec,
+        lambda: PredictionsFile(predictions),
+        {},
+        sha256_file(path),
+        ids=frozenset(predictions),
+    )
+
+
+def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> None:
+    signature = inspect.signature(target)
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        return
+    known = list(signature.parameters)
+    for name in parameters:
+        if name not in known:
+            remedy = f"{spec} takes {', '.join(known)}." if known else f"{spec} takes none."
+            raise ModelError(unknown_name("parameter", name, known, remedy))
+
+
+def _source_of(target: Any) -> str | None:
+    try:
+        file = inspect.getsourcefile(target)
+    except TypeError:
+        file = None
+    return source_sha256(Path(file)) if file else None

@@ -1,0 +1,144 @@
+"""The record of a run, and the folder it lives in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import DataError
+from .scoring import Scores
+from .storage import write_atomically, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+class ModelRecord(BaseModel):
+    """The model of a run: name, what was asked for, hyper-parameters, hash of its source, the columns it says it looks
+    at, and what it says of itself."""
+
+    name: str
+    spec: str
+    parameters: dict[str, Any]
+    source_sha256: str | None
+    inputs: list[str] | None
+    info: dict[str, Any]
+
+
+class PartRecord(BaseModel):
+    """One fit: its seed and fold, rows learnt from, seconds, and what the predictor says of it."""
+
+    seed: int
+    fold: int
+    n_train: int
+    train_mean: float
+    seconds_fit: float
+    seconds_predict: float
+    info: dict[str, Any]
+
+
+class Environment(BaseModel):
+    """Where a run was made."""
+
+    ecdbench: str
+    python: str
+    platform: str
+    cpu_count: int
+    device: str
+    packages: dict[str, str]
+    commit: str | None
+
+
+class Result(BaseModel):
+    """Everything a run says, except its predictions (`predictions.parquet` beside it).
+
+    `scores` are by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
+    cross-validation. `rankable` is false where too many predictions failed.
+    """
+
+    schema_version: Literal[1] = 1
+    task: str
+    target: str
+    unit: str
+    content_sha256: dict[str, str]
+    protocol: str
+    split: str
+    text: str
+    channel: str
+    seeds: list[int]
+    model: ModelRecord
+    scores: dict[str, Scores]
+    train_range: float
+    rankable: bool
+    parts: list[PartRecord]
+    environment: Environment
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk."""
+
+    folder: Path
+    result: Result
+
+    def predictions(self) -> pd.DataFrame:
+        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok` or `failed`), `target_hash`."""
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(self.folder / "predictions.parquet")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.folder} has no readable predictions.parquet; evaluate the model again.") from error
+
+
+def write_run(folder: Path, result: Result, predictions: pd.DataFrame) -> Run:
+    """Write a run folder; `result.json` comes last, so a folder that has one is complete."""
+    write_atomically(folder / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
+    write_text(folder / "result.json", result.model_dump_json(indent=1) + "\n")
+    return Run(folder, result)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        DataError: there is no run, or its record is not of this schema.
+    """
+    file = folder / "result.json"
+    if not file.is_file():
+        raise DataError(f"{folder} is no run folder (no result.json); `ecdbench evaluate` prints where it puts a run.")
+    try:
+        return Run(folder, Result.model_validate_json(file.read_bytes()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(f"{file} is not a result of schema {SCHEMA_VERSION} ({where}: {first['msg']}).") from error
+
+
+def find_runs(roots: Sequence[Path]) -> list[Path]:
+    """Every run folder at or under the given folders, in order of path."""
+    return sorted({file.parent for root in roots for file in root.rglob("result.json")})
+
+
+def now() -> datetime:
+    """The time, in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it; what JSON cannot hold becomes its repr."""
+    return json.loads(json.dumps(value, default=_plain_scalar))
+
+
+def _plain_scalar(value: Any) -> Any:
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", 1) == 0 else repr(value)

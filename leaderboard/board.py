@@ -1,0 +1,136 @@
+"""The leaderboard: sections of comparable runs, ranked by the main metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..benchmark.errors import EcdbenchError
+from ..benchmark.results import Result, find_runs
+from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
+from ..submissions.rescore import RescoredRun, rescore
+from .compare import Difference, compare
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run in a section. `rank` is None below the coverage threshold; `gap` is the difference to the first."""
+
+    rank: int | None
+    run: RescoredRun
+    gap: Difference | None
+
+    @property
+    def standing(self) -> str:
+        """What can be said of the row against the first."""
+        if self.rank is None:
+            return "not ranked: too many predictions failed"
+        if self.gap is None:
+            return "first"
+        if self.gap.value is None:
+            return "undefined"
+        return "worse than the first" if self.gap.separates else "cannot be told apart from the first"
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs on one task, split and protocol."""
+
+    task: str
+    unit: str
+    split: str
+    protocol: str
+    rows: list[Row]
+
+    @property
+    def title(self) -> str:
+        """What the rows have in common."""
+        scored = "holdout" if self.protocol == "fixed" else "10-fold cross-validation, out-of-fold predictions"
+        return f"{self.task} ({self.unit}), split {self.split}, {scored}"
+
+    @cached_property
+    def tied(self) -> list[str]:
+        """Labels of the rows that cannot be told apart from the first, the first included."""
+        close = [row for row in self.rows if row.rank is not None and (row.gap is None or not row.gap.separates)]
+        return [label(row.run.run.result) for row in close]
+
+    @property
+    def reading(self) -> str:
+        """The section in one plain sentence."""
+        if len(self.tied) < 2:
+            return f"{self.tied[0]} is ahead of every other row." if self.tied and len(self.rows) > 1 else ""
+        return f"Cannot be told apart (paired bootstrap of the RMSE difference, 95 %): {', '.join(self.tied)}."
+
+
+@dataclass(frozen=True)
+class Board:
+    """All sections, and the runs that were left out, each with its reason."""
+
+    sections: list[Section]
+    left_out: list[str]
+
+
+def label(result: Result) -> str:
+    """What a row is called: the model, the text tier it saw, a channel that is not the usual one, its parameters."""
+    name = result.model.name if result.text == "none" else f"{result.model.name} + text {result.text}"
+    name = name if result.channel == "total" else f"{name}, {result.channel} density"
+    given = {} if "features" in result.model.parameters else result.model.parameters
+    return name + (f" ({', '.join(f'{k}={v}' for k, v in given.items())})" if given else "")
+
+
+def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | None = None) -> Board:
+    """Rescore every run under `roots` and rank them.
+
+    A run that cannot be read or rescored is left out with its reason; it does not stop the others.
+
+    Args:
+        roots: folders with run folders in them.
+        task: this task, or this dataset's tasks, only.
+        data_dir: where datasets that are not packaged are.
+    """
+    runs: dict[tuple[str, str, str], list[RescoredRun]] = {}
+    left_out = []
+    for folder in find_runs(roots):
+        try:
+            run = rescore(folder, data_dir)
+        except EcdbenchError as error:
+            left_out.append(str(error))
+            continue
+        result = run.run.result
+        if task is None or task in (result.task, result.task.partition("/")[0]):
+            runs.setdefault((result.task, result.split, result.protocol), []).append(run)
+    return Board([_section(*key, members) for key, members in sorted(runs.items())], left_out)
+
+
+def reported(task: str) -> list[dict[str, Any]]:
+    """Literature values for a task: reported, not recomputed."""
+    content = (Path(__file__).parent / "reported.yaml").read_text(encoding="utf-8")
+    return [entry for entry in yaml.safe_load(content) if entry["task"] == task]
+
+
+def _section(task: str, split: str, protocol: str, runs: list[RescoredRun]) -> Section:
+    def rmse(run: RescoredRun) -> float:
+        return run.scores[run.main].rmse.value or 0.0
+
+    ranked = sorted((r for r in runs if r.scores[r.main].coverage >= COVERAGE_THRESHOLD), key=rmse)
+    rest = sorted((r for r in runs if r.scores[r.main].coverage < COVERAGE_THRESHOLD), key=rmse)
+    rows = [
+        Row(rank, run, None if rank == 1 else compare(run, ranked[0])["rmse"])
+        for rank, run in enumerate(ranked, start=1)
+    ]
+    rows += [Row(None, run, None) for run in rest]
+    return Section(task, runs[0].run.result.unit, split, protocol, rows)
+
+
+def text_of(score: Score) -> str:
+    """A score with its interval, as in `6.73 [5.72, 7.69]`."""
+    if score.value is None:
+        return "undefined"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3g} [undefined]"
+    return f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"

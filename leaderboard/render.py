@@ -1,0 +1,117 @@
+"""The leaderboard as markdown, csv and json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from tabulate import tabulate
+
+from .board import Board, Section, label, reported, text_of
+
+COLUMNS = (
+    "#",
+    "model",
+    "looks at",
+    "RMSE",
+    "R2",
+    "MAE",
+    "skill",
+    "RMSE/range",
+    "coverage",
+    "seeds",
+    "n",
+    "standing",
+)
+REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
+
+
+def cells(section: Section) -> list[list[str]]:
+    """The rows of a section as text, in the order of `COLUMNS`."""
+    table = []
+    for row in section.rows:
+        result, scores = row.run.run.result, row.run.scores[row.run.main]
+        inputs = result.model.inputs
+        table.append(
+            [
+                "-" if row.rank is None else str(row.rank),
+                label(result),
+                "not stated" if inputs is None else " + ".join(inputs) or "nothing",
+                text_of(scores.rmse),
+                text_of(scores.r2),
+                text_of(scores.mae),
+                text_of(scores.skill),
+                text_of(scores.rmse_over_range),
+                f"{scores.coverage:.0%}",
+                str(len(result.seeds)),
+                str(scores.n),
+                row.standing,
+            ]
+        )
+    return table
+
+
+def reported_cells(task: str) -> list[list[str]]:
+    """Literature values of a task as text, in the order of `REPORTED_COLUMNS`."""
+    return [[str(entry[name]) for name in ("model", "r2", "rmse", "split", "source")] for entry in reported(task)]
+
+
+def to_markdown(board: Board) -> str:
+    """The board as markdown tables."""
+    blocks = []
+    for section in board.sections:
+        blocks += [
+            f"### {section.title}",
+            tabulate(cells(section), COLUMNS, tablefmt="github", disable_numparse=True),
+        ]
+        if section.reading:
+            blocks.append(section.reading)
+        if literature := reported_cells(section.task):
+            blocks.append(tabulate(literature, REPORTED_COLUMNS, tablefmt="github", disable_numparse=True))
+    blocks += [f"Left out: {reason}" for reason in board.left_out]
+    return "\n\n".join(blocks) + "\n"
+
+
+def records(board: Board) -> list[dict[str, Any]]:
+    """The board as one flat record per row, numbers unrounded."""
+    table = []
+    for section in board.sections:
+        for row in section.rows:
+            result, scores = row.run.run.result, row.run.scores[row.run.main]
+            record: dict[str, Any] = {
+                "task": section.task,
+                "unit": section.unit,
+                "split": section.split,
+                "protocol": section.protocol,
+                "rank": row.rank,
+                "model": result.model.name,
+                "text": result.text,
+                "channel": result.channel,
+                "seeds": len(result.seeds),
+                "n": scores.n,
+                "coverage": scores.coverage,
+                "standing": row.standing,
+            }
+            for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
+                score = getattr(scores, name)
+                record |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
+                record[f"{name}_seed_std"] = score.seed_std
+            table.append(record | {"run": str(row.run.run.folder)})
+    return table
+
+
+def to_csv(board: Board) -> str:
+    """The board as csv."""
+    rows = records(board)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, rows[0] if rows else ["task"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def to_json(board: Board) -> str:
+    """The board as json, with the runs left out and why."""
+    return json.dumps({"rows": records(board), "left_out": board.left_out}, indent=1)

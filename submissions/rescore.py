@@ -1,0 +1,91 @@
+"""Score a run again from its predictions and the data at hand; its own scores are not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..benchmark.errors import DataError
+from ..benchmark.evaluator import score_frame, train_range
+from ..benchmark.protocol import Fold, folds_of, main_split
+from ..benchmark.results import Run, read_run
+from ..benchmark.scoring import Scored, Scores, score
+from ..benchmark.task import TaskData
+from ..tasks.load import load_task
+
+
+@dataclass(frozen=True)
+class RescoredRun:
+    """A run with scores recomputed from its predictions.
+
+    Attributes:
+        run: the run as it was found.
+        scored: predictions beside targets, by split.
+        ids: ids of the columns of `scored`, by split.
+        scores: recomputed scores, by split.
+    """
+
+    run: Run
+    scored: Mapping[str, Scored]
+    ids: Mapping[str, list[str]]
+    scores: Mapping[str, Scores]
+
+    @property
+    def main(self) -> str:
+        """The split that ranks."""
+        return main_split(self.run.result.protocol)
+
+
+def rescore(folder: Path, data_dir: Path | None = None) -> RescoredRun:
+    """Read a run folder and recompute its scores from its predictions.
+
+    Raises:
+        DataError: the run is not readable, was made on other data, does not predict every id of its protocol exactly
+            once per seed, or says targets that are not the data's.
+    """
+    run = read_run(folder)
+    result = run.result
+    data = load_task(result.task, text=result.text, channel=result.channel, split=result.split, data_dir=data_dir)
+    if dict(data.task.content_sha256) != result.content_sha256:
+        raise DataError(f"{folder} was made on another version of {result.task}; evaluate the model again.")
+    folds = {fold.number: fold for fold in folds_of(data, result.protocol)}
+    frame = run.predictions()
+    _check_complete(folder, run, folds)
+    known = dict(zip(data.ids, data.targets(data.ids).tolist(), strict=True))
+    wrong = [m for m, h in zip(frame["id"], frame["target_hash"], strict=True) if data.target_hash(m, known[m]) != h]
+    if wrong:
+        raise DataError(f"{folder} was scored against another target for {wrong[0]}; evaluate the model again.")
+    means = _train_means(data, folds, result.seeds)
+    scored = score_frame(data, frame, means)
+    spread = train_range(data, result.protocol)
+    ids = {str(split): sorted(set(part["id"])) for split, part in frame.groupby("split")}
+    return RescoredRun(run, scored, ids, {split: score(part, spread) for split, part in scored.items()})
+
+
+def _check_complete(folder: Path, run: Run, folds: Mapping[int, Fold]) -> None:
+    """Every id of the protocol, once per seed; splits that do not rank may be absent as a whole."""
+    frame = run.predictions()
+    found = sorted(zip(frame["seed"], frame["fold"], frame["split"], frame["id"], strict=True))
+    present = set(frame["split"])
+    expected = sorted(
+        (seed, fold.number, split, material)
+        for seed in run.result.seeds
+        for fold in folds.values()
+        for split, members in fold.predicted.items()
+        if split in present or split == main_split(run.result.protocol)
+        for material in members
+    )
+    if found != expected:
+        odd = sorted(set(map(tuple, found)) ^ set(expected)) or found
+        raise DataError(
+            f"{folder} does not hold each prediction of its protocol once (first difference: {odd[0][-1]}, seed "
+            f"{odd[0][0]}); evaluate the model again."
+        )
+
+
+def _train_means(data: TaskData, folds: Mapping[int, Fold], seeds: list[int]) -> dict[tuple[int, int], float]:
+    means = {number: float(np.mean(data.targets(fold.train))) for number, fold in folds.items()}
+    return {(seed, number): mean for number, mean in means.items() for seed in seeds}
