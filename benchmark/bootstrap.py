@@ -77,7 +77,12 @@ def paired_differences(
         `rmse`, `r2` and `mae` differences, each of shape (resamples,).
     """
     values = resampled_metrics(target, np.concatenate([first, second]), clusters, resamples, seed)
-    return {name: values[name][: len(first)].mean(0) - values[name][len(first) :].mean(0) for name in METRICS}
+    differences = {}
+    for name in METRICS:
+        one, two = values[name][: len(first)].mean(0), values[name][len(first) :].mean(0)
+        # Equal predictions differ by rounding; that is no difference.
+        differences[name] = np.where(np.abs(one - two) <= 1e-9 * np.abs(one), 0.0, one - two)
+    return differences
 
 
 def _cluster_sums(samples: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:

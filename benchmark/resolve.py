@@ -90,7 +90,7 @@ def _load_entry_point(point: EntryPoint) -> Any:
 
 def _find_module(location: str, spec: str, names: list[str]) -> ModuleType:
     path = Path(location)
-    candidates = [path] if path.suffix == ".py" else [path.with_suffix(".py"), path / "__init__.py"]
+    candidates = [path] if path.suffix == ".py" else [Path(f"{location}.py"), path / "__init__.py"]
     for candidate in candidates:
         if candidate.is_file():
             return _import(spec, partial(_import_file, candidate))

@@ -32,9 +32,8 @@ def table_rows(table: pa.Table) -> list[dict[str, Any]]:
         if name.startswith("image_"):
             columns[name] = column.field("bytes").to_pylist()
         elif name.startswith("density_"):
-            side = len(column[0]) if len(column) else 0
-            flat = column.flatten().flatten().to_numpy(zero_copy_only=False)
-            columns[name] = list(flat.reshape(len(column), side, -1).astype(np.float32))
+            flat = column.flatten().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+            columns[name] = list(flat.reshape(len(column), len(column[0]), -1)) if len(column) else []
         else:
             columns[name] = column.to_pylist()
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

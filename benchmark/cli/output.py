@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -93,10 +94,10 @@ def _sentence(error: Exception) -> str | None:
 
     if isinstance(error, EcdbenchError):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.errno:
         where = f" ({error.filename})" if error.filename else ""
         return (
-            f"{error.strerror}{where}. Make room or choose a folder that can be written (--out, ECDBENCH_CACHE, "
+            f"{os.strerror(error.errno)}{where}. Make room or choose a folder that can be written (--out, ECDBENCH_CACHE, "
             "TMPDIR), then run the same command again; what was finished is kept."
         )
     if isinstance(error, MemoryError):

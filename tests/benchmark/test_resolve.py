@@ -1,0 +1,168 @@
+import sys
+
+import numpy as np
+import pytest
+from ecdbench.benchmark.adapters import PredictionsFile, SklearnPredictor
+from ecdbench.benchmark.errors import ModelError
+from ecdbench.benchmark.resolve import registered, resolve
+
+PREDICTOR = """
+class {name}:
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+    def fit(self, train, validation, context): ...
+    def predict(self, data): return [0.0] * len(data)
+"""
+
+
+def test_every_registered_model_resolves():
+    names = registered()
+    assert {"mean", "median", "knn-composition", "composition-forest", "scratch-cnn"} <= set(names)
+    for name in names:
+        model = resolve(name)
+        assert model.name == name
+        assert model.source
+        assert hasattr(model.create(), "predict")
+
+
+@pytest.mark.parametrize("spec", ["{path}", "{path}:Alpha"])
+def test_a_file(write_model, spec):
+    path = write_model(PREDICTOR.format(name="Alpha"))
+    model = resolve(spec.format(path=path), {"alpha": 3})
+    assert model.create().alpha == 3
+    assert model.create() is not model.create()
+
+
+def test_a_bare_name_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text(PREDICTOR.format(name="Alpha"))
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "__init__.py").write_text(PREDICTOR.format(name="Beta"))
+    assert type(resolve("my_model").create()).__name__ == "Alpha"
+    assert type(resolve("my_package").create()).__name__ == "Beta"
+
+
+def test_a_file_may_import_its_neighbours(write_model):
+    write_model(
+        "class Base:\n    def fit(self, a, b, c): ...\n    def predict(self, data): ...\n", "neighbour_of_model.py"
+    )
+    path = write_model("from neighbour_of_model import Base\nclass Mine(Base): ...\n")
+    assert type(resolve(str(path)).create()).__name__ == "Mine"
+
+
+def test_a_class_of_a_package_and_a_scikit_learn_regressor():
+    assert type(resolve("ecdbench.baselines.naive:Mean").create()).__name__ == "Mean"
+    model = resolve("sklearn.linear_model:Ridge", {"alpha": 3.0, "features": "composition"})
+    assert isinstance(model.create(), SklearnPredictor)
+    assert model.create().estimator.alpha == 3.0
+
+
+def test_a_file_with_a_regressor(write_model):
+    path = write_model("from sklearn.linear_model import Ridge\nmodel = Ridge(alpha=2.0)\n")
+    assert resolve(str(path)).create().estimator.alpha == 2.0
+
+
+def test_objects_and_classes():
+    from ecdbench.baselines.naive import Mean
+    from sklearn.linear_model import Lasso
+
+    assert resolve(Mean).source is not None
+    assert resolve(Mean()).source is None  # an object's history is unknown, so it is never cached
+    assert isinstance(resolve(Lasso()).create(), SklearnPredictor)
+    with pytest.raises(ModelError, match="no predictor"):
+        resolve(object())
+
+
+def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
+    info = tmp_path / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[ecdbench.predictors]\nplugged = plugged_in:Alpha\nlost = nowhere_at_all:X\n"
+    )
+    (tmp_path / "plugged_in.py").write_text(PREDICTOR.format(name="Alpha"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert type(resolve("plugged").create()).__name__ == "Alpha"
+    with pytest.raises(ModelError, match="lost.*cannot be imported"):
+        resolve("lost")
+
+
+def test_predictions_files(tmp_path):
+    (tmp_path / "p.csv").write_text("id,prediction\n007,1.5\nb,nan\n")
+    (tmp_path / "p.json").write_text('{"007": 1.5, "b": null}')
+    for name in ("p.csv", "p.json"):
+        predictor = resolve(str(tmp_path / name)).create()
+        assert isinstance(predictor, PredictionsFile)
+        assert predictor.predictions["007"] == 1.5
+        assert np.isnan(predictor.predictions["b"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("id,prediction\na,1\na,2\n", "more than one prediction for a"),
+        ("id,prediction\na,one\n", "not a number"),
+        ("name,value\na,1\n", "needs the columns id and prediction"),
+        ("", "cannot be read as csv"),
+        ('id,prediction\n"a,1\n', "cannot be read as csv"),
+    ],
+)
+def test_bad_predictions_files(tmp_path, content, sentence):
+    (tmp_path / "p.csv").write_text(content)
+    with pytest.raises(ModelError, match=sentence):
+        resolve(str(tmp_path / "p.csv"))
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("x = 1\n", "defines no predictor"),
+        (
+            PREDICTOR.format(name="One") + PREDICTOR.format(name="Two"),
+            r"more than one predictor; say which: .*:One or .*:Two",
+        ),
+        ("import a_module_that_is_not_there\n", "cannot be imported: ModuleNotFoundError"),
+        ("def broken(:\n", "cannot be imported: SyntaxError"),
+        ("class Half:\n    def fit(self, a, b, c): ...\n", "defines no predictor"),
+    ],
+)
+def test_bad_model_files(write_model, source, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        resolve(str(write_model(source)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("composition-forrest", "Did you mean composition-forest"),
+        ("nowhere.py", "no file nowhere.py"),
+        ("nowhere.csv", "no predictions file nowhere.csv"),
+        ("no_module:Class", "There is no model"),
+        ("ecdbench.baselines.naive:Maen", "no class 'Maen'. Did you mean Mean"),
+        ("numpy", "There is no model"),
+        ("", "There is no model"),
+        ("../../etc/passwd", "There is no model"),
+    ],
+)
+def test_unknown_models(spec, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        resolve(spec)
+
+
+def test_parameters_are_checked_before_anything_runs(write_model):
+    with pytest.raises(ModelError, match="Did you mean trees"):
+        resolve("composition-forest", {"tree": 3})
+    with pytest.raises(ModelError, match="takes none"):
+        resolve("mean", {"alpha": 1})
+    path = write_model(
+        "class A:\n    def __init__(self, a=1): raise ValueError('no')\n    def fit(self,a,b,c): ...\n    def predict(self,d): ...\n"
+    )
+    with pytest.raises(ModelError, match="cannot be built"):
+        resolve(str(path)).create()
+
+
+def test_resolving_a_registered_name_imports_no_torch():
+    import subprocess
+
+    code = "import sys; from ecdbench.benchmark.resolve import resolve; resolve('scratch-cnn'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
