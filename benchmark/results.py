@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+_PREDICTION_COLUMNS = {
+    "id": "string", "split": "string", "fold": "int64", "seed": "int64",
+    "prediction": "float64", "target_hash": "string", "status": "string",
+}  # fmt: skip
 
 
 class ModelRecord(BaseModel):
@@ -91,12 +95,16 @@ class Run:
     result: Result
 
     def predictions(self) -> pd.DataFrame:
-        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok` or `failed`), `target_hash`."""
+        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok` or `failed`), `target_hash`.
+
+        Raises:
+            DataError: the file is absent or has other columns.
+        """
         import pandas as pd
 
         try:
-            return pd.read_parquet(self.folder / "predictions.parquet")
-        except (OSError, ValueError) as error:
+            return pd.read_parquet(self.folder / "predictions.parquet").astype(_PREDICTION_COLUMNS)
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{self.folder} has no readable predictions.parquet; evaluate the model again.") from error
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from ecdbench.tasks import sfe
 from ecdbench.tasks.load import load_task
 

@@ -97,8 +97,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno:
         where = f" ({error.filename})" if error.filename else ""
         return (
-            f"{os.strerror(error.errno)}{where}. Make room or choose a folder that can be written (--out, ECDBENCH_CACHE, "
-            "TMPDIR), then run the same command again; what was finished is kept."
+            f"{os.strerror(error.errno)}{where}. Make room or choose a folder that can be written "
+            "(--out, ECDBENCH_CACHE, TMPDIR), then run the same command again; what was finished is kept."
         )
     if isinstance(error, MemoryError):
         return "There is not enough memory; close other programs or use a smaller model."

@@ -99,7 +99,7 @@ def test_holdout_targets_are_not_reachable(k_vrh, write_model):
         def fit(self, train, validation, context):
             found["fit"] = pickle.dumps((train, validation, context.task, str(context)))
             self.files = list(train.cache_files)
-            self.tables = [o for o in gc.get_referents(train)]
+            self.tables = list(gc.get_referents(train))
 
         def predict(self, data):
             found["predict"] = pickle.dumps(data)

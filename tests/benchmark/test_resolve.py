@@ -83,7 +83,7 @@ def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
     (tmp_path / "plugged_in.py").write_text(PREDICTOR.format(name="Alpha"))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert type(resolve("plugged").create()).__name__ == "Alpha"
-    with pytest.raises(ModelError, match="lost.*cannot be imported"):
+    with pytest.raises(ModelError, match=r"lost.*cannot be imported"):
         resolve("lost")
 
 
@@ -155,7 +155,8 @@ def test_parameters_are_checked_before_anything_runs(write_model):
     with pytest.raises(ModelError, match="takes none"):
         resolve("mean", {"alpha": 1})
     path = write_model(
-        "class A:\n    def __init__(self, a=1): raise ValueError('no')\n    def fit(self,a,b,c): ...\n    def predict(self,d): ...\n"
+        "class A:\n    def __init__(self, a=1): raise ValueError('no')\n"
+        "    def fit(self, a, b, c): ...\n    def predict(self, d): ...\n"
     )
     with pytest.raises(ModelError, match="cannot be built"):
         resolve(str(path)).create()
@@ -164,5 +165,8 @@ def test_parameters_are_checked_before_anything_runs(write_model):
 def test_resolving_a_registered_name_imports_no_torch():
     import subprocess
 
-    code = "import sys; from ecdbench.benchmark.resolve import resolve; resolve('scratch-cnn'); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from ecdbench.benchmark.resolve import resolve\n"
+        "resolve('scratch-cnn'); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

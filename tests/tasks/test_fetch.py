@@ -74,10 +74,10 @@ def test_an_interrupt_is_continued(upstream, tmp_path):
 
 
 def test_another_file_is_refused_and_not_kept(upstream, tmp_path):
-    address, handler = upstream
+    address, _ = upstream
     file = tmp_path / "CNN" / "CHGCAR_images" / "CHGCAR-3.png"
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(DataError, match="CHGCAR-3.png from the source is not the pinned file"):
+    with pytest.raises(DataError, match=r"CHGCAR-3.png from the source is not the pinned file"):
         fetch_sfe(tmp_path / "data", lambda done, total: None, address)
     assert not (tmp_path / "data" / "sfe" / "images" / "CHGCAR-3.png").exists()
 

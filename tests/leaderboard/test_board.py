@@ -1,0 +1,98 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from ecdbench import evaluate, load_task
+from ecdbench.benchmark.errors import DataError
+from ecdbench.leaderboard.board import label, make_board, reported
+from ecdbench.leaderboard.compare import compare, verdict
+from ecdbench.leaderboard.render import to_csv, to_json, to_markdown
+from ecdbench.submissions.rescore import rescore
+
+
+@pytest.fixture
+def runs(k_vrh):
+    """Three models on one task, two of them nearly the same, and one on another."""
+    forest = [evaluate("composition-forest", k_vrh, parameters={"trees": n}) for n in (60, 61)]
+    return [*forest, evaluate("mean", k_vrh), evaluate("mean", "ecd-fcc/band_gap")]
+
+
+def test_rows_are_ranked_and_ties_are_said(runs):
+    board = make_board([Path("runs")])
+    assert [section.task for section in board.sections] == ["ecd-fcc/band_gap", "ecd-fcc/k_vrh"]
+    section = board.sections[1]
+    assert [row.rank for row in section.rows] == [1, 2, 3]
+    assert [row.standing for row in section.rows] == [
+        "first",
+        "cannot be told apart from the first",
+        "worse than the first",
+    ]
+    rmse = [row.run.scores["holdout"].rmse.value for row in section.rows]
+    assert rmse == sorted(rmse)
+    assert "Cannot be told apart" in section.reading and "mean" not in section.reading
+    assert board.sections[0].reading == ""
+
+
+def test_one_bad_run_does_not_hide_the_others(runs):
+    (runs[0].folder / "predictions.parquet").write_bytes(b"nonsense")
+    board = make_board([Path("runs")], task="ecd-fcc/k_vrh")
+    assert len(board.sections[0].rows) == 2
+    assert len(board.left_out) == 1 and str(runs[0].folder) in board.left_out[0]
+    assert "Left out" in to_markdown(board)
+
+
+def test_a_run_with_too_many_failures_is_shown_and_not_ranked(runs, write_model, k_vrh):
+    source = """
+class Lucky:
+    def fit(self, train, validation, context): ...
+    def predict(self, data):
+        return [100.0 if i % 2 else float("nan") for i in range(len(data))]
+"""
+    evaluate(str(write_model(source)), k_vrh)
+    row = make_board([Path("runs")], task="ecd-fcc/k_vrh").sections[0].rows[-1]
+    assert row.rank is None
+    assert "not ranked" in row.standing
+
+
+def test_formats_agree(runs):
+    board = make_board([Path("runs")])
+    from_json = json.loads(to_json(board))["rows"]
+    from_csv = list(csv.DictReader(io.StringIO(to_csv(board))))
+    assert [float(row["rmse"]) for row in from_csv] == [row["rmse"] for row in from_json]
+    assert to_markdown(board).count("\n| ") == 2 + len(from_json)
+
+
+def test_what_a_row_is_called(k_vrh):
+    assert (
+        label(evaluate("composition-forest", k_vrh, parameters={"trees": 5}).result) == "composition-forest (trees=5)"
+    )
+    other = load_task("ecd-fcc/k_vrh", text="key", channel="spin")
+    assert label(evaluate("mean", other).result) == "mean + text key, spin density"
+
+
+def test_compare(runs):
+    forest, _, mean, other = (rescore(run.folder) for run in runs)
+    differences = compare(forest, mean)
+    expected = forest.scores["holdout"].rmse.value - mean.scores["holdout"].rmse.value
+    assert differences["rmse"].value == pytest.approx(expected)
+    assert differences["rmse"].high < 0
+    assert verdict("a", "b", differences).startswith("a is better than b")
+    assert verdict("b", "a", compare(mean, forest)).startswith("a is better than b")
+    assert "cannot be told apart" in verdict("a", "a", compare(forest, forest))
+    with pytest.raises(DataError, match="differ in task"):
+        compare(forest, other)
+
+
+def test_runs_of_other_protocols_are_not_compared(k_vrh):
+    one, two = (rescore(evaluate("mean", k_vrh, protocol=p).folder) for p in ("fixed", "cv"))
+    with pytest.raises(DataError, match="differ in protocol"):
+        compare(one, two)
+
+
+def test_literature_values_are_marked(sfe_dir):
+    assert {"0.87", "0.04 to 0.57"} <= {entry["r2"] for entry in reported("sfe")}
+    assert reported("ecd-fcc/k_vrh") == []
+    evaluate("mean", load_task("sfe", data_dir=sfe_dir))
+    assert "reported, not recomputed" in to_markdown(make_board([Path("runs")], data_dir=sfe_dir))
