@@ -104,7 +104,7 @@ def _counts(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
 @lru_cache(maxsize=8)  # every model on a task is scored on the same resamples
 def _chunk_of_counts(groups: int, rows: int, seed: int, chunk: int) -> np.ndarray:
     generator = np.random.default_rng([seed, chunk])
-    dtype = np.uint8 if groups <= 256 else np.uint16 if groups <= 65536 else np.uint32
+    dtype = np.uint16 if groups <= 65536 else np.uint32  # narrower is slower to draw
     drawn = generator.integers(0, groups, size=(rows, groups), dtype=dtype)
     index = drawn + np.arange(0, rows * groups, groups)[:, None]
     counts = np.bincount(index.ravel(), minlength=rows * groups).reshape(rows, groups).astype(float)

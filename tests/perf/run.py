@@ -1,0 +1,25 @@
+"""Measurements, printed as ratios measured side by side in one run. Not part of the tests.
+
+    python tests/perf/run.py [help] [slice] [bootstrap] [cnn]
+
+`cnn` needs the sfe files and, for the Keras side, a Python that has it: KERAS_PYTHON=/path/to/python.
+`slice` needs the raw folder of ecd-fcc. ECDBENCH_DATA says where both are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+PARTS = ("help", "slice", "bootstrap", "cnn")
+
+
+def main() -> None:
+    """Run the parts named on the command line, or all."""
+    for part in sys.argv[1:] or PARTS:
+        print(f"== {part}", flush=True)
+        importlib.import_module(f"measure_{part}").main()
+
+
+if __name__ == "__main__":
+    main()
