@@ -1,0 +1,1 @@
+"""Builders: from volumetric densities and tables to a dataset folder."""

@@ -1,0 +1,118 @@
+"""Volumetric densities: what they are, and the three file forms they come in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.errors import DataError, MissingExtraError
+
+CHANNELS = ("total", "spin", "deformation")
+# pymatgen names the second block of a CHGCAR `diff`: spin up minus spin down.
+_CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Densities of one crystal on the periodic grid of its cell.
+
+    Attributes:
+        lattice: cell vectors as rows, shape (3, 3), Angstrom.
+        frac_coords: sites in fractions of the cell vectors, shape (n, 3).
+        numbers: atomic numbers, shape (n,).
+        channels: arrays of shape (n1, n2, n3), e/A^3, end points excluded, by density channel.
+        meta: what the file says about its calculation.
+    """
+
+    lattice: np.ndarray
+    frac_coords: np.ndarray
+    numbers: np.ndarray
+    channels: dict[str, np.ndarray]
+    meta: dict[str, Any]
+
+    @property
+    def cell_volume(self) -> float:
+        """Volume of the cell, A^3."""
+        return float(abs(np.linalg.det(self.lattice)))
+
+    def integral(self, channel: str) -> float:
+        """The integral of one channel over the cell, in electrons."""
+        return float(self.channels[channel].mean(dtype=np.float64) * self.cell_volume)
+
+
+def read_volume(path: Path) -> Volume:
+    """Read an `.npz` of this project, a VASP CHGCAR, or the Materials Project's `.json.gz`.
+
+    Raises:
+        DataError: the file is absent, truncated, or not of one of these forms.
+        MissingExtraError: a CHGCAR or `.json.gz` without pymatgen.
+    """
+    if not path.exists():
+        raise DataError(f"There is no density file {path}; give the path of a .npz, CHGCAR or .json.gz file.")
+    try:
+        if path.suffix == ".npz":
+            volume = _read_npz(path)
+        elif path.name.endswith(".json.gz"):
+            volume = _read_json(path)
+        else:
+            volume = _read_chgcar(path)
+    except (KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{path} cannot be read as a density ({type(error).__name__}: {error}); "
+            "it is truncated or of another form: copy or download it again."
+        ) from error
+    _check(volume, path)
+    return volume
+
+
+def _check(volume: Volume, path: Path) -> None:
+    shapes = {grid.shape for grid in volume.channels.values()}
+    finite = all(np.isfinite(grid).all() for grid in volume.channels.values())
+    if len(shapes) != 1 or not finite or len(next(iter(shapes))) != 3:
+        raise DataError(f"{path} holds a density that is not finite or not on one grid; recompute or copy it again.")
+
+
+def _read_npz(path: Path) -> Volume:
+    with np.load(path, allow_pickle=False) as file:
+        channels = {name: file[name] for name in CHANNELS if name in file.files}
+        meta = json.loads(str(file["meta"])) if "meta" in file.files else {}
+        channels["total"]
+        return Volume(file["lattice"], file["frac_coords"], file["numbers"], channels, meta)
+
+
+def _read_json(path: Path) -> Volume:
+    with gzip.open(path, "rt") as file:
+        content = json.load(file)
+    return _from_pymatgen(_chgcar_class().from_dict(content.get("data", content)))
+
+
+def _read_chgcar(path: Path) -> Volume:
+    return _from_pymatgen(_chgcar_class().from_file(str(path)))
+
+
+def _chgcar_class() -> Any:
+    try:
+        from pymatgen.io.vasp import Chgcar
+    except ImportError as error:
+        raise MissingExtraError("Reading a CHGCAR", "build") from error
+    return Chgcar
+
+
+def _from_pymatgen(chgcar: Any) -> Volume:
+    structure = chgcar.structure
+    lattice = np.array(structure.lattice.matrix)
+    scale = 1 / abs(np.linalg.det(lattice))  # a CHGCAR holds density times volume
+    channels = {
+        ours: np.asarray(chgcar.data[theirs]) * scale
+        for theirs, ours in _CHGCAR_CHANNELS.items()
+        if theirs in chgcar.data
+    }
+    numbers = np.array([site.specie.Z for site in structure])
+    return Volume(lattice, np.array(structure.frac_coords), numbers, channels, {"formula": structure.formula})
