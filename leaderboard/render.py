@@ -25,31 +25,33 @@ COLUMNS = (
     "n",
     "standing",
 )
+# What fits a terminal; the other formats have everything.
+TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "standing")
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
 
 
-def cells(section: Section) -> list[list[str]]:
-    """The rows of a section as text, in the order of `COLUMNS`."""
+def cells(section: Section, columns: tuple[str, ...] = COLUMNS) -> list[list[str]]:
+    """The rows of a section as text, in the order of `columns`."""
     table = []
     for row in section.rows:
         result, scores = row.run.run.result, row.run.scores[row.run.main]
         inputs = result.model.inputs
-        table.append(
-            [
-                "-" if row.rank is None else str(row.rank),
-                label(result),
-                "not stated" if inputs is None else " + ".join(inputs) or "nothing",
-                text_of(scores.rmse),
-                text_of(scores.r2),
-                text_of(scores.mae),
-                text_of(scores.skill),
-                text_of(scores.rmse_over_range),
-                f"{scores.coverage:.0%}",
-                str(len(result.seeds)),
-                str(scores.n),
-                row.standing,
-            ]
+        values = (
+            "-" if row.rank is None else str(row.rank),
+            label(result),
+            "not stated" if inputs is None else " + ".join(inputs) or "nothing",
+            text_of(scores.rmse),
+            text_of(scores.r2),
+            text_of(scores.mae),
+            text_of(scores.skill),
+            text_of(scores.rmse_over_range),
+            f"{scores.coverage:.0%}",
+            str(len(result.seeds)),
+            str(scores.n),
+            row.standing,
         )
+        named = dict(zip(COLUMNS, values, strict=True))
+        table.append([named[column] for column in columns])
     return table
 
 

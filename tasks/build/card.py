@@ -44,15 +44,21 @@ def dataset_card(rows: list[dict[str, Any]], manifest: dict[str, Any]) -> str:
     }
     template = Environment(
         loader=PackageLoader("ecdbench.tasks", "data/templates"),
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False,  # markdown, our own text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # markdown, our own text
     ).get_template("card.md.jinja")
     noise = {name: sum(row[f"is_noise_{name}"] for row in rows) for name in manifest["rendering"]}
-    sources = {
-        name: sorted({row[name] for row in rows if row[name]}) for name in rows[0] if name.endswith("_source")
-    }
+    sources = {name: sorted({row[name] for row in rows if row[name]}) for name in rows[0] if name.endswith("_source")}
     return template.render(
-        header=yaml.safe_dump(header, sort_keys=False).strip(), facts=FACTS, manifest=manifest,
-        n=len(rows), noise=noise, sources=sources, columns=_COLUMNS,
+        header=yaml.safe_dump(header, sort_keys=False).strip(),
+        facts=FACTS,
+        manifest=manifest,
+        n=len(rows),
+        noise=noise,
+        sources=sources,
+        columns=_COLUMNS,
     )
 
 

@@ -74,7 +74,10 @@ def build(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None, progre
             {
                 **_identity(material, properties[material], volume, sites[material]),
                 **dict(_pictures(volume, plane, regrid)),
-                **{f"text_{k}": v for k, v in text_tiers(properties[material]["formula"], descriptions[material]).items()},
+                **{
+                    f"text_{k}": v
+                    for k, v in text_tiers(properties[material]["formula"], descriptions[material]).items()
+                },
                 **_values(properties[material]),
             }
         )

@@ -33,7 +33,9 @@ def _number(element: object, name: str) -> float | None:
         if name == "n_electrons_outer":
             shells = element.full_electronic_structure  # type: ignore[attr-defined]
             outer = max(shell[0] for shell in shells)
-            return float(sum(s[2] for s in shells if s[0] == outer or (s[1] == "d" and s[0] == outer - 1 and s[2] < 10)))
+            return float(
+                sum(s[2] for s in shells if s[0] == outer or (s[1] == "d" and s[0] == outer - 1 and s[2] < 10))
+            )
         value = getattr(element, name, None)
     return None if value is None or math.isnan(float(value)) else float(value)
 

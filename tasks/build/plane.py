@@ -138,9 +138,7 @@ def _waves(grid: tuple[int, ...], first: tuple[int, ...], second: tuple[int, ...
     return _Waves(axes, weights, both, frequencies, shape)
 
 
-def _evaluate(
-    coefficients: np.ndarray, frequencies: list[np.ndarray], steps: np.ndarray, size: int
-) -> np.ndarray:
+def _evaluate(coefficients: np.ndarray, frequencies: list[np.ndarray], steps: np.ndarray, size: int) -> np.ndarray:
     """The real part of the plane's polynomial on the window, shape (size, size).
 
     Args:
@@ -150,7 +148,10 @@ def _evaluate(
         size: points per side.
     """
     point = np.arange(size)
-    waves = [[np.exp(2j * np.pi * np.multiply.outer(m, point * s)) for m, s in zip(frequencies, step, strict=True)] for step in steps]
+    waves = [
+        [np.exp(2j * np.pi * np.multiply.outer(m, point * s)) for m, s in zip(frequencies, step, strict=True)]
+        for step in steps
+    ]
     (row1, row2), (column1, column2) = waves
     if abs(steps[0, 1]) < 1e-12:  # rows follow the first vector, as they do unless the window is turned
         return (row1.T @ (column1 * (coefficients @ column2))).real

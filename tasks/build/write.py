@@ -105,6 +105,11 @@ def _table(rows: list[dict[str, Any]], features: Any) -> pa.Table:
 def _write_parquet(table: pa.Table, path: Path) -> None:
     split_bytes = [f"{name}.list.element.list.element" for name in table.column_names if name.startswith("density_")]
     pq.write_table(
-        table, path, compression="zstd", compression_level=19,
-        use_dictionary=False, use_byte_stream_split=split_bytes, row_group_size=256,
+        table,
+        path,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=False,
+        use_byte_stream_split=split_bytes,
+        row_group_size=256,
     )

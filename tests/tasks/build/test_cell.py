@@ -9,7 +9,12 @@ FCC = np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 angles = st.floats(-180, 180)
 
 
-@given(st.floats(2, 12), st.tuples(angles, angles, angles), st.permutations(range(3)), st.lists(st.sampled_from([0, 1, -1]), min_size=6, max_size=6))
+@given(
+    st.floats(2, 12),
+    st.tuples(angles, angles, angles),
+    st.permutations(range(3)),
+    st.lists(st.sampled_from([0, 1, -1]), min_size=6, max_size=6),
+)
 def test_any_setting_of_the_primitive_cell_gives_the_cube(edge, turns, order, shear):
     change = np.eye(3, dtype=int)[list(order)]
     change[0, 1:] += shear[:2]

@@ -41,7 +41,9 @@ def window(volume, settings):
     return points.reshape(-1, 3) + origin_of(volume, settings.origin)
 
 
-@pytest.mark.parametrize("settings", [SMALL, PlaneSettings(size=17, offset=0.37, rotation=23.0, window=0.9, origin="cell")])
+@pytest.mark.parametrize(
+    "settings", [SMALL, PlaneSettings(size=17, offset=0.37, rotation=23.0, window=0.9, origin="cell")]
+)
 def test_the_plane_is_the_trigonometric_polynomial(volume, settings):
     for channel in CHANNELS:
         found = slice_plane(volume, channel, settings)
