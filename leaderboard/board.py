@@ -51,7 +51,8 @@ class Section:
     def title(self) -> str:
         """What the rows have in common."""
         scored = "holdout" if self.protocol == "fixed" else "10-fold cross-validation, out-of-fold predictions"
-        return f"{self.task} ({self.unit}), split {self.split}, {scored}"
+        count = self.rows[0].run.scores[self.rows[0].run.main].n
+        return f"{self.task} ({self.unit}), split {self.split}, {scored}, n = {count}"
 
     @cached_property
     def tied(self) -> list[str]:

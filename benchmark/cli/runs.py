@@ -11,8 +11,8 @@ import numpy as np
 from ...leaderboard.board import label, make_board
 from ...leaderboard.compare import compare, verdict
 from ...leaderboard.render import (
-    COLUMNS,
     REPORTED_COLUMNS,
+    TERMINAL_COLUMNS,
     cells,
     reported_cells,
     to_csv,
@@ -103,7 +103,8 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
     board = make_board(roots, task, data_dir)
     if form == "terminal":
         for section in board.sections:
-            print_table(COLUMNS, cells(section), title=section.title, caption=section.reading)
+            rows = cells(section, TERMINAL_COLUMNS)
+            print_table(TERMINAL_COLUMNS, rows, title=section.title, caption=section.reading)
             if literature := reported_cells(section.task):
                 print_table(REPORTED_COLUMNS, literature)
         for reason in board.left_out:
