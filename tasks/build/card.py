@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ...benchmark.task import SPLITS
 from ..ecd_fcc import FACTS
@@ -47,7 +47,7 @@ def dataset_card(rows: list[dict[str, Any]], manifest: dict[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # markdown, our own text
+        autoescape=select_autoescape(),  # escapes html, not this markdown
     ).get_template("card.md.jinja")
     noise = {name: sum(row[f"is_noise_{name}"] for row in rows) for name in manifest["rendering"]}
     sources = {name: sorted({row[name] for row in rows if row[name]}) for name in rows[0] if name.endswith("_source")}
