@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class KnnComposition(FeatureRegressor):
+class _OnComposition(FeatureRegressor):
+    """A regressor on element statistics of the formula."""
+
+    inputs = ("formula",)
+
+    def features(self, data: Dataset) -> np.ndarray:
+        """Element statistics."""
+        return composition_features(data["formula"])
+
+
+class KnnComposition(_OnComposition):
     """The distance-weighted mean of the nearest compositions.
 
     Args:
         neighbours: how many.
     """
 
-    inputs = ("formula",)
-
     def __init__(self, neighbours: int = 5) -> None:
         self.neighbours = neighbours
-
-    def features(self, data: Dataset) -> np.ndarray:
-        """Element statistics."""
-        return composition_features(data["formula"])
 
     def regressor(self, seed: int) -> Any:
         """Standardised nearest neighbours."""
@@ -38,21 +42,15 @@ class KnnComposition(FeatureRegressor):
         return make_pipeline(StandardScaler(), KNeighborsRegressor(self.neighbours, weights="distance"))
 
 
-class CompositionForest(FeatureRegressor):
+class CompositionForest(_OnComposition):
     """Extra trees on the statistics of the elements' properties.
 
     Args:
         trees: how many.
     """
 
-    inputs = ("formula",)
-
     def __init__(self, trees: int = 500) -> None:
         self.trees = trees
-
-    def features(self, data: Dataset) -> np.ndarray:
-        """Element statistics."""
-        return composition_features(data["formula"])
 
     def regressor(self, seed: int) -> Any:
         """Extremely randomised trees."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,29 +13,28 @@ if TYPE_CHECKING:
     from ..benchmark.predictor import RunContext
 
 
-class Mean:
+class _Constant:
+    """Predicts one statistic of the training targets for every row."""
+
+    inputs = ()
+    statistic: Callable[[np.ndarray], Any]
+
+    def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
+        """Take the statistic."""
+        self._value = float(self.statistic(np.asarray(train["target"])))
+
+    def predict(self, data: Dataset) -> np.ndarray:
+        """Predict it for every row, shape (n,)."""
+        return np.full(len(data), self._value)
+
+
+class Mean(_Constant):
     """Predicts the mean of the training targets."""
 
-    inputs = ()
-
-    def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
-        """Take the mean."""
-        self._value = float(np.mean(train["target"]))
-
-    def predict(self, data: Dataset) -> np.ndarray:
-        """Predict it for every row, shape (n,)."""
-        return np.full(len(data), self._value)
+    statistic = staticmethod(np.mean)
 
 
-class Median:
+class Median(_Constant):
     """Predicts the median of the training targets."""
 
-    inputs = ()
-
-    def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
-        """Take the median."""
-        self._value = float(np.median(train["target"]))
-
-    def predict(self, data: Dataset) -> np.ndarray:
-        """Predict it for every row, shape (n,)."""
-        return np.full(len(data), self._value)
+    statistic = staticmethod(np.median)

@@ -15,7 +15,7 @@ import numpy as np
 from .adapters import check_ids
 from .environment import describe_environment
 from .parts import Part, PartStore, cache_key, run_part
-from .predictor import RunContext
+from .predictor import RunContext, silent
 from .protocol import Fold, folds_of, learning_ids, main_split
 from .resolve import Model
 from .results import ModelRecord, Result, Run, now, plain, write_run
@@ -24,10 +24,6 @@ from .task import TaskData
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    """Nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +47,8 @@ class Setting:
     out: Path
     cache: Path
     fresh: bool = False
-    progress: Callable[[int, int, str], None] = field(default=_silent, repr=False)
-    step_progress: Callable[[int, int, str], None] = field(default=_silent, repr=False)
+    progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
+    step_progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
 
 
 def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:

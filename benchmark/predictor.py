@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def _silent(done: int, total: int, message: str) -> None:
+def silent(done: int, total: int, message: str) -> None:
     """The progress reporter of a run that nobody watches."""
 
 
@@ -41,7 +41,7 @@ class RunContext:
     device: str
     cache_dir: Path
     work_dir: Path
-    progress: Callable[[int, int, str], None] = field(default=_silent, repr=False)
+    progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
 
 
 @runtime_checkable

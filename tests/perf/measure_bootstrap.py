@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 from ecdbench.benchmark import bootstrap
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from timing import best_of
 
 N, RESAMPLES = 120, 10_000
-
-
-def seconds(function: Callable[[], object], repeats: int) -> float:
-    """The shortest wall time of several calls."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main() -> None:
@@ -51,11 +41,11 @@ def main() -> None:
                 n_resamples=RESAMPLES, method="percentile", rng=0,
             )  # fmt: skip
 
-    own = {"first model on a task": seconds(first, 5), "every further model": seconds(ours, 20)}
+    own = {"first model on a task": best_of(first, 5), "every further model": best_of(ours, 20)}
     theirs = {
-        "scikit-learn metrics": seconds(lambda: scipy(plain, False), 1),
-        "numpy functions": seconds(lambda: scipy(vectorised, False), 2),
-        "vectorised numpy functions": seconds(lambda: scipy(vectorised, True), 5),
+        "scikit-learn metrics": best_of(lambda: scipy(plain, False), 1),
+        "numpy functions": best_of(lambda: scipy(vectorised, False), 2),
+        "vectorised numpy functions": best_of(lambda: scipy(vectorised, True), 5),
     }
     for what, time_ours in own.items():
         for how, time_theirs in theirs.items():

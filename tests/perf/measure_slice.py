@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +14,9 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Chgcar, Poscar
 from pyrho.charge_density import ChargeDensity
 from scipy.ndimage import map_coordinates
+from timing import best_of
 
 MATERIALS = ("mp-10182", "mp-10183", "mp-1022")
-
-
-def best_of(function: Callable[[], object], repeats: int) -> float:
-    """The shortest wall time of several calls, s."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def window(volume: Volume, settings: PlaneSettings) -> np.ndarray:
