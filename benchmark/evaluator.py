@@ -117,14 +117,19 @@ def _run(
     parts = []
     for done, (seed, fold) in enumerate(jobs):
         setting.progress(done, len(jobs), f"seed {seed}, fold {fold.number}")
-        part = store.read(seed, fold.number)
+        parts.append(store.read(seed, fold.number) or _run_part(model, data, seed, fold, setting, store))
+    setting.progress(len(jobs), len(jobs), "done")
+    return _record(model, data, parts, setting, store, key)
+
+
+def _run_part(model: Model, data: TaskData, seed: int, fold: Fold, setting: Setting, store: PartStore) -> Part:
+    with store.lock(seed, fold.number):
+        part = store.read(seed, fold.number)  # another process may have finished it meanwhile
         if part is None:
             context = _context(data, seed, store.start(seed, fold.number), setting)
             part = run_part(model, data, fold, context)
             store.write(part)
-        parts.append(part)
-    setting.progress(len(jobs), len(jobs), "done")
-    return _record(model, data, parts, setting, store, key)
+    return part
 
 
 def _context(data: TaskData, seed: int, work: Path, setting: Setting) -> RunContext:

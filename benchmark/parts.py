@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from .environment import package_versions
@@ -68,6 +69,11 @@ class PartStore:
             return Part.model_validate_json(file.read_bytes()) if file.is_file() else None
         except ValidationError:
             return None
+
+    def lock(self, seed: int, fold: int) -> FileLock:
+        """Held while a part runs, so that the same command given twice at once shares the work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{self.path(seed, fold)}.lock")
 
     def start(self, seed: int, fold: int) -> Path:
         """An empty work folder for a part."""

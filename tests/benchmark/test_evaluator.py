@@ -212,6 +212,19 @@ def test_kill_at_any_moment_then_resume(counting, k_vrh, tmp_path):
     assert run.result.scores == undisturbed.result.scores
 
 
+def test_the_same_command_twice_at_once_shares_the_work(counting, tmp_path):
+    model, fits = counting
+    command = [
+        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
+        "--set", "pause=0.2", "--out", str(tmp_path / "runs"), "--quiet",
+    ]  # fmt: skip
+    both = [subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = {process.communicate()[0].strip() for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    assert fits() == 10
+    assert len(folders) == 1
+
+
 def test_a_full_disk_loses_nothing(counting, k_vrh, tmp_path):
     model, fits = counting
     out = tmp_path / "runs"
