@@ -84,8 +84,8 @@ def evaluate(
         protocol=protocol,
         seeds=range(seeds) if isinstance(seeds, int) else seeds,
         device=device,
-        out=Path(out),
-        cache=Path(cache) if cache is not None else default_cache(),
+        out=Path(out).absolute(),  # a model may change the current folder
+        cache=(Path(cache) if cache is not None else default_cache()).absolute(),
         fresh=fresh,
         **{name: watcher for name, watcher in watchers.items() if watcher is not None},
     )

@@ -55,6 +55,7 @@ class ScratchCNN:
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
         """Train on `train`, stop by `validation`; losses by epoch go to `history.json` in the work folder."""
         loop.require_torch()
+        loop.check_device(context.device)
         import torch
 
         torch.manual_seed(context.seed)

@@ -182,9 +182,9 @@ def _record(
     folder = setting.out / data.task.id.replace("/", "--") / _run_name(result, key)
     for part in parts:
         work = store.path(part.record.seed, part.record.fold) / "work"
-        if any(work.iterdir()):
+        if work.is_dir() and any(work.iterdir()):
             target = folder / "artifacts" / f"seed-{part.record.seed}_fold-{part.record.fold}"
-            shutil.copytree(work, target, dirs_exist_ok=True)
+            shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
     return write_run(folder, result, predictions)
 
 

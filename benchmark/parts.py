@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
         values = checked_predictions(model.name, raw, len(ids))
         predictions[split] = {m: v if np.isfinite(v) else None for m, v in zip(ids, values.tolist(), strict=True)}
     done = time.perf_counter()
-    info: Mapping[str, Any] = _call(model, "info", predictor.info) if hasattr(predictor, "info") else {}
+    info = _call(model, "info", lambda: plain(dict(predictor.info()))) if hasattr(predictor, "info") else {}
     record = PartRecord(
         seed=context.seed,
         fold=fold.number,
@@ -116,7 +116,7 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
         train_mean=train_mean,
         seconds_fit=round(fitted - start, 3),
         seconds_predict=round(done - fitted, 3),
-        info=plain(dict(info)),
+        info=info,
     )
     return Part(record=record, predictions=predictions)
 
@@ -128,7 +128,7 @@ def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
         ModelError: another shape, or not numbers.
     """
     try:
-        values = np.asarray(raw)
+        values = np.ma.filled(raw.astype(float), np.nan) if isinstance(raw, np.ma.MaskedArray) else np.asarray(raw)
     except ValueError as error:
         raise ModelError(
             f"{name} returned rows of different lengths; predict must return one number per row."
@@ -146,9 +146,9 @@ def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
 def _call(model: Model, step: str, function: Callable[[], Any]) -> Any:
     try:
         return function()
-    except (EcdbenchError, OSError):
+    except (EcdbenchError, OSError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = ""
         if step == "predict" and "target" in str(error):
             hint = " Targets are handed to fit only; predict sees inputs."

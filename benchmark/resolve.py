@@ -111,7 +111,7 @@ def _import(spec: str, load: Callable[[], ModuleType]) -> ModuleType:
         return load()
     except EcdbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{spec} cannot be imported: {type(error).__name__}: {error}.") from error
 
 
@@ -121,7 +121,7 @@ def _import_file(file: Path) -> ModuleType:
     name = file.parent.name if is_package else file.stem
     folder = str(file.parents[1] if is_package else file.parent)
     if folder not in sys.path:
-        sys.path.insert(0, folder)  # so that the file can import its neighbours
+        sys.path.append(folder)  # so that the file can import its neighbours, which never hide installed modules
     spec = importlib.util.spec_from_file_location(f"ecdbench_model_{name}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -186,7 +186,7 @@ def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:
         return target(**parameters)
     except EcdbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{spec} cannot be built with {parameters}: {type(error).__name__}: {error}.") from error
 
 

@@ -75,10 +75,23 @@ def prepare(network: nn.Module, device: str) -> nn.Module:
 
     if device == "cpu":
         _keep_freed_memory()
+    check_device(device)
+    return network.to(device=torch.device(device), memory_format=torch.channels_last)
+
+
+def check_device(device: str) -> None:
+    """Check that a torch device can be used.
+
+    Raises:
+        EcdbenchError: it cannot.
+    """
+    import torch
+
     try:
-        return network.to(device=torch.device(device), memory_format=torch.channels_last)
+        torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise EcdbenchError(f"The device '{device}' cannot be used ({error}); use --device cpu.") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise EcdbenchError(f"The device '{device}' cannot be used ({reason}); use --device cpu.") from error
 
 
 def _keep_freed_memory() -> None:

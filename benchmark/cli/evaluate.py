@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import EcdbenchError
-from .output import print_table, progress_bars, say, warn
+from .output import print_table, progress_bars, say, shown, warn
 
 # The run is complete, but some predictions are missing or not finite.
 INCOMPLETE = 3
@@ -58,7 +58,7 @@ def evaluate_command(
     if as_json:
         say(run.result.model_dump_json(indent=1))
     elif quiet:
-        say(str(run.folder))
+        say(shown(run.folder))
     else:
         print_result(run)
     scores = run.result.scores[main_split(run.result.protocol)]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 Watcher = Callable[[int, int, str], None]
@@ -14,6 +15,12 @@ Watcher = Callable[[int, int, str], None]
 def say(text: str = "") -> None:
     """Print to standard output, as it is."""
     sys.stdout.write(text + "\n")
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def warn(text: str) -> None:
@@ -94,10 +101,11 @@ def _sentence(error: Exception) -> str | None:
 
     if isinstance(error, EcdbenchError):
         return str(error)
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
+        what = os.strerror(error.errno) if error.errno else str(error)
         return (
-            f"{os.strerror(error.errno)}{where}. Make room or choose a folder that can be written "
+            f"{what}{where}. Make room or choose a folder that can be written "
             "(--out, ECDBENCH_CACHE, TMPDIR), then run the same command again; what was finished is kept."
         )
     if isinstance(error, MemoryError):

@@ -6,7 +6,7 @@ from ...leaderboard.board import label, text_of
 from ...leaderboard.render import REPORTED_COLUMNS, reported_cells
 from ..results import Result, Run
 from ..scoring import Score
-from .output import print_table, say
+from .output import print_table, say, shown
 
 
 def print_result(run: Run) -> None:
@@ -37,7 +37,7 @@ def print_result(run: Run) -> None:
         )
     if literature := reported_cells(result.task):
         print_table(REPORTED_COLUMNS, literature)
-    say(f"Run folder: {run.folder}")
+    say(f"Run folder: {shown(run.folder)}")
 
 
 def _title(result: Result) -> str:

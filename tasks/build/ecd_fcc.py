@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from .write import write_dataset
 _DECIMALS = 6
 # The densities integrate to the number of valence electrons; a larger gap means a damaged file.
 _ELECTRON_TOLERANCE = 1e-3
+
+_ID = re.compile(r"[A-Za-z0-9-]+")
 
 # Column of the property table: column of the dataset. Empty cells are unknown values.
 _NUMBERS = {
@@ -87,7 +90,18 @@ def build(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None, progre
 
 def _read_properties(path: Path) -> dict[str, dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
-        return {row["material_id"]: row for row in csv.DictReader(file)}
+        records = list(csv.DictReader(file))
+    needed = {"material_id", "formula", "spacegroup", *_NUMBERS, *_SOURCES}
+    if not records or (absent := needed - set(records[0])):
+        what = f"lacks the columns {', '.join(sorted(absent))}" if records else "is empty"
+        raise DataError(f"{path} {what}; give the property table of ecd-fcc.")
+    properties = {record["material_id"]: record for record in records}
+    if len(properties) < len(records):
+        raise DataError(f"{path} has a material more than once; keep one row per material_id.")
+    for material in properties:
+        if not _ID.fullmatch(material):
+            raise DataError(f"{path} has the id '{material}'; ids are letters, digits and hyphens.")
+    return properties
 
 
 def _check_electrons(material: str, volume: Volume) -> None:
@@ -142,5 +156,10 @@ def _pictures(volume: Volume, plane: PlaneSettings, regrid: int | None) -> Itera
 
 
 def _values(record: dict[str, str]) -> dict[str, Any]:
-    numbers = {ours: float(record[theirs]) if record[theirs] else None for theirs, ours in _NUMBERS.items()}
+    try:
+        numbers = {ours: float(record[theirs]) if record[theirs] else None for theirs, ours in _NUMBERS.items()}
+    except ValueError as error:
+        raise DataError(
+            f"properties.csv: {record['material_id']} has a value that is not a number ({error})."
+        ) from error
     return numbers | {ours: record[theirs] or None for theirs, ours in _SOURCES.items()}

@@ -8,12 +8,14 @@ cell, one summation and two small matrix products give every point of the plane 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy import fft
 
+from ...benchmark.errors import DataError
 from .cell import conventional_matrix
 from .volume import Volume
 
@@ -40,6 +42,14 @@ class PlaneSettings:
     offset: float = 0.0
     rotation: float = 0.0
     origin: str = "heaviest"
+
+    def __post_init__(self) -> None:
+        """Refuse what no plane has. Raises DataError."""
+        numbers = (self.window, self.offset, self.rotation)
+        if self.size < 1 or self.window <= 0 or not all(map(math.isfinite, numbers)):
+            raise DataError("The plane needs a positive size and window, and finite offset and rotation.")
+        if self.origin not in ("heaviest", "cell"):
+            raise DataError(f"There is no origin '{self.origin}'; there are heaviest and cell.")
 
     def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Start point, row step and column step of the window, in fractions of the cube."""

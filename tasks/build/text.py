@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ...benchmark.errors import DataError, MissingExtraError
 from ...benchmark.storage import write_json
 
 # A sentence ends at a full stop followed by a capital or "(": decimals stay whole.
@@ -42,8 +45,11 @@ def structure_hash(structure: dict[str, Any]) -> str:
 
 def read_structures(path: Path) -> dict[str, dict[str, Any]]:
     """Read `{id: pymatgen Structure dict}` from a gzipped JSON file."""
-    with gzip.open(path, "rt") as file:
-        return json.load(file)
+    try:
+        with gzip.open(path, "rt") as file:
+            return json.load(file)
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}); it is truncated: copy it again.") from error
 
 
 def describe(structure: dict[str, Any]) -> str:
@@ -64,8 +70,15 @@ def update_descriptions(structures: Path, store: Path, workers: int = 2) -> dict
     Runs in a child process when this one's hash seed is not fixed to 0.
     """
     if missing_descriptions(read_structures(structures), read_store(store)):
+        if importlib.util.find_spec("robocrys") is None:
+            raise MissingExtraError("Describing new structures", "build")
         command = [sys.executable, "-m", "ecdbench.tasks.build.text", str(structures), str(store), str(workers)]
-        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+        try:
+            subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+        except subprocess.CalledProcessError as error:
+            raise DataError(
+                "A structure could not be described (see above); mend or remove it and run again."
+            ) from error
     return {material: entry["text"] for material, entry in read_store(store).items()}
 
 

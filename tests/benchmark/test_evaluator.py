@@ -130,6 +130,9 @@ def test_holdout_targets_are_not_reachable(k_vrh, write_model):
         ("return [None] * len(data)", "must return numbers"),
         ("return [[1], [2, 3]] + [[0]] * (len(data) - 2)", "one number per row"),
         ("return None", "must return"),
+        ("raise SystemExit(0)", "failed in predict: SystemExit"),
+        ("return np.full(len(data), 1j)", "must return numbers"),
+        ("return (x for x in data)", "must return numbers"),
         ("return data['target']", "Targets are handed to fit only"),
         ("return [row['target'] for row in data]", "Targets are handed to fit only"),
     ],
@@ -150,6 +153,37 @@ def test_predictions_that_are_not_finite_are_counted_and_imputed(write_model, k_
     assert not run.result.rankable
     frame = run.predictions()
     assert (frame[frame["split"] == "holdout"]["status"] == "failed").sum() == 8
+
+
+def test_masked_predictions_are_failed_ones(write_model, k_vrh):
+    path = write_model(predictor("return np.ma.masked_array(np.ones(len(data)), np.arange(len(data)) < 4)"))
+    assert evaluate(str(path), k_vrh).result.scores["holdout"].coverage == pytest.approx(1 - 4 / 32)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "os.chdir('/')",
+        "shutil.rmtree(context.work_dir)",
+        "(context.work_dir / 'link').symlink_to('/nowhere')",
+        "(context.work_dir / 'folder').mkdir()",
+    ],
+)
+def test_a_model_that_wanders_about(write_model, k_vrh, tmp_path, act):
+    source = f"""
+import os, shutil
+import numpy as np
+class Wanderer:
+    def fit(self, train, validation, context):
+        {act}
+    def predict(self, data):
+        return np.ones(len(data))
+    def info(self):
+        return {{"array": np.arange(2), "number": np.float32(1.5), "object": object}}
+"""
+    run = evaluate(str(write_model(source)), k_vrh, out="runs")
+    assert run.folder.is_relative_to(tmp_path)
+    assert read_run(run.folder).result.model.info["number"] == 1.5
 
 
 def test_a_finished_part_is_never_run_twice(counting, k_vrh):

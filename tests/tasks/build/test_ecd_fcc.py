@@ -71,6 +71,33 @@ def test_an_incomplete_raw_folder_is_refused(small):
         build(raw, out, PlaneSettings(), None, silent)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("nsites,k_vrh,", "nsites,bulk,", "lacks the columns k_vrh"),
+        ("mp-10182,LiZnP", "../mp-10182,LiZnP", "ids are letters, digits and hyphens"),
+        ("mp-10182,LiZnP", "mp-101,LiZnP", "more than once"),
+        ("mp-101,Ir,225,1,346", "mp-101,Ir,225,1,big", "not a number"),
+        ("mp-101,Ir", "mp-101,ir", "not a chemical formula"),
+    ],
+)
+def test_a_damaged_property_table_is_refused(small, old, new, sentence):
+    raw, out = small
+    table = (raw / "properties.csv").read_text()
+    assert old in table
+    (raw / "properties.csv").write_text(table.replace(old, new))
+    with pytest.raises(DataError, match=sentence):
+        build(raw, out, PlaneSettings(), None, silent)
+
+
+def test_truncated_structures_are_refused(small):
+    raw, out = small
+    content = (raw / "structures.json.gz").read_bytes()
+    (raw / "structures.json.gz").write_bytes(content[:5000])
+    with pytest.raises(DataError, match="is truncated"):
+        build(raw, out, PlaneSettings(), None, silent)
+
+
 def test_a_density_that_lost_electrons_is_refused(small):
     raw, out = small
     path = sorted((raw / "densities").iterdir())[0]

@@ -113,6 +113,15 @@ def test_the_plane_through_the_heaviest_atom_does_not_depend_on_where_the_cell_b
     assert np.abs(slice_plane(zincblende, "total", cell) - slice_plane(moved, "total", cell)).max() > 1
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"size": 0}, {"window": -1.0}, {"window": float("nan")}, {"offset": float("inf")}, {"origin": "centre"}],
+)
+def test_planes_that_cannot_be(settings):
+    with pytest.raises(DataError, match="needs a positive size|There is no origin 'centre'"):
+        PlaneSettings(**settings)
+
+
 @pytest.mark.parametrize("size", [(15, 15, 15), (12, 14, 15)])
 def test_odd_and_uneven_grids(size):
     """Synthetic: a smooth density of three waves, known everywhere."""
