@@ -115,10 +115,10 @@ def test_the_plane_through_the_heaviest_atom_does_not_depend_on_where_the_cell_b
 
 @pytest.mark.parametrize(
     "settings",
-    [{"size": 0}, {"window": -1.0}, {"window": float("nan")}, {"offset": float("inf")}, {"origin": "centre"}],
+    [{"size": 0}, {"window": -1.0}, {"window": np.nan}, {"offset": np.inf}, {"origin": "centre"}],
 )
 def test_planes_that_cannot_be(settings):
-    with pytest.raises(DataError, match="needs a positive size|There is no origin 'centre'"):
+    with pytest.raises(DataError, match=r"needs a positive size|There is no origin 'centre'"):
         PlaneSettings(**settings)
 
 
