@@ -74,7 +74,7 @@ class PredictionsFile:
 
 
 def read_predictions(path: Path) -> dict[str, float]:
-    """Read `id,prediction` from csv, parquet or json (a list of records, or a mapping).
+    """Read `id,prediction` from csv, parquet or json (records, columns, or a mapping).
 
     Raises:
         ModelError: columns are missing, an id occurs twice, or a prediction is not a number.
@@ -122,7 +122,7 @@ def _read_frame(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
+        if isinstance(content, dict) and set(content) != {"id", "prediction"}:
             content = [{"id": key, "prediction": value} for key, value in content.items()]
         return pd.DataFrame(content)
     except Exception as error:

@@ -26,6 +26,14 @@ from .storage import write_text
 from .task import TaskData
 
 
+# What to say when a predictor asks for a column that it was not given: by step (any for the empty one) and column.
+_HINTS = {
+    ("predict", "target"): " Targets are handed to fit only; predict sees inputs.",
+    ("", "text"): " The column text is there with --text single, key or all.",
+    ("", "density"): " The column density is there in datasets with densities, such as ecd-fcc.",
+}
+
+
 class Part(BaseModel):
     """A finished part: its record, and predictions by split and id; None is a prediction that is not finite."""
 
@@ -149,8 +157,7 @@ def _call(model: Model, step: str, function: Callable[[], Any]) -> Any:
     except (EcdbenchError, OSError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        hint = ""
-        if step == "predict" and "target" in str(error):
-            hint = " Targets are handed to fit only; predict sees inputs."
-        message = f"{model.name} failed in {step}: {type(error).__name__}: {error}.{hint} (--debug shows where.)"
+        reason = str(error).rstrip(".")
+        hint = next((text for (where, column), text in _HINTS.items() if where in step and f"'{column}'" in reason), "")
+        message = f"{model.name} failed in {step}: {type(error).__name__}: {reason}.{hint} (--debug shows where.)"
         raise ModelError(message) from error

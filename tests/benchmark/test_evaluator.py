@@ -134,6 +134,7 @@ def test_holdout_targets_are_not_reachable(k_vrh, write_model):
         ("return np.full(len(data), 1j)", "must return numbers"),
         ("return (x for x in data)", "must return numbers"),
         ("return data['target']", "Targets are handed to fit only"),
+        ("return data['text']", "there with --text single, key or all"),
         ("return [row['target'] for row in data]", "Targets are handed to fit only"),
     ],
 )

@@ -90,7 +90,9 @@ def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
 def test_predictions_files(tmp_path):
     (tmp_path / "p.csv").write_text("id,prediction\n007,1.5\nb,nan\n")
     (tmp_path / "p.json").write_text('{"007": 1.5, "b": null}')
-    for name in ("p.csv", "p.json"):
+    (tmp_path / "columns.json").write_text('{"id": ["007", "b"], "prediction": [1.5, null]}')
+    (tmp_path / "records.json").write_text('[{"id": "007", "prediction": 1.5}, {"id": "b", "prediction": null}]')
+    for name in ("p.csv", "p.json", "columns.json", "records.json"):
         predictor = resolve(str(tmp_path / name)).create()
         assert isinstance(predictor, PredictionsFile)
         assert predictor.predictions["007"] == 1.5
