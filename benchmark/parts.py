@@ -22,9 +22,9 @@ from .predictor import RunContext
 from .protocol import Fold
 from .resolve import Model
 from .results import PartRecord, plain
+from .scoring import usable
 from .storage import write_text
 from .task import TaskData
-
 
 # What to say when a predictor asks for a column that it was not given: by step (any for the empty one) and column.
 _HINTS = {
@@ -35,7 +35,7 @@ _HINTS = {
 
 
 class Part(BaseModel):
-    """A finished part: its record, and predictions by split and id; None is a prediction that is not finite."""
+    """A finished part: its record, and predictions by split and id; None is a failed prediction."""
 
     record: PartRecord
     predictions: dict[str, dict[str, float | None]]
@@ -114,7 +114,8 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
         rows = data.inputs(ids)
         raw = _call(model, "predict", partial(predictor.predict, rows))
         values = checked_predictions(model.name, raw, len(ids))
-        predictions[split] = {m: v if np.isfinite(v) else None for m, v in zip(ids, values.tolist(), strict=True)}
+        kept = np.where(usable(values), values, np.nan).tolist()
+        predictions[split] = {m: None if np.isnan(v) else v for m, v in zip(ids, kept, strict=True)}
     done = time.perf_counter()
     info = _call(model, "info", lambda: plain(dict(predictor.info()))) if hasattr(predictor, "info") else {}
     record = PartRecord(

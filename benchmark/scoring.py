@@ -12,6 +12,7 @@ from .metrics import METRICS, metrics
 
 # Below this share of usable predictions a row is shown but not ranked.
 COVERAGE_THRESHOLD = 0.95
+_LARGEST = 1e100
 
 
 class Score(BaseModel):
@@ -59,8 +60,13 @@ class Scored:
     coverage: float
 
 
+def usable(prediction: np.ndarray) -> np.ndarray:
+    """Which predictions can be scored: finite, and small enough to be squared."""
+    return np.abs(prediction) < _LARGEST
+
+
 def impute(target: np.ndarray, prediction: np.ndarray, train_mean: np.ndarray, clusters: np.ndarray) -> Scored:
-    """Replace predictions that are not finite by the training mean, and count them.
+    """Replace predictions that cannot be scored by the training mean, and count them.
 
     Args:
         target: shape (n,).
@@ -68,8 +74,8 @@ def impute(target: np.ndarray, prediction: np.ndarray, train_mean: np.ndarray, c
         train_mean: shape (seeds, n).
         clusters: shape (n,).
     """
-    usable = np.isfinite(prediction)
-    return Scored(target, np.where(usable, prediction, train_mean), train_mean, clusters, float(usable.mean()))
+    good = usable(prediction)
+    return Scored(target, np.where(good, prediction, train_mean), train_mean, clusters, float(good.mean()))
 
 
 def score(scored: Scored, train_range: float, resamples: int = RESAMPLES, seed: int = 0) -> Scores:

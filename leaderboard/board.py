@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,7 +117,8 @@ def reported(task: str) -> list[dict[str, Any]]:
 
 def _section(task: str, split: str, protocol: str, runs: list[RescoredRun]) -> Section:
     def rmse(run: RescoredRun) -> float:
-        return run.scores[run.main].rmse.value or 0.0
+        value = run.scores[run.main].rmse.value
+        return math.inf if value is None else value
 
     ranked = sorted((r for r in runs if r.scores[r.main].coverage >= COVERAGE_THRESHOLD), key=rmse)
     rest = sorted((r for r in runs if r.scores[r.main].coverage < COVERAGE_THRESHOLD), key=rmse)

@@ -108,6 +108,8 @@ def _sentence(error: Exception) -> str | None:
             f"{what}{where}. Make room or choose a folder that can be written "
             "(--out, ECDBENCH_CACHE, TMPDIR), then run the same command again; what was finished is kept."
         )
+    if isinstance(error, UnicodeError):
+        return "A name or path holds characters that cannot be written; use plain text."
     if isinstance(error, MemoryError):
         return "There is not enough memory; close other programs or use a smaller model."
     return None

@@ -144,7 +144,7 @@ def test_bad_predictors(write_model, k_vrh, body, sentence):
         evaluate(str(path), k_vrh)
 
 
-@pytest.mark.parametrize("bad", ["nan", "inf"])
+@pytest.mark.parametrize("bad", ["nan", "inf", "float64(1e200)"])
 def test_predictions_that_are_not_finite_are_counted_and_imputed(write_model, k_vrh, bad):
     path = write_model(predictor(f"p = np.full(len(data), self.mean); p[:8] = np.{bad}; return p"))
     run = evaluate(str(path), k_vrh)
