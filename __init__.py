@@ -50,6 +50,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ecdbench")
     if name not in _HOMES:
         raise AttributeError(f"module 'ecdbench' has no attribute '{name}'")
     value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

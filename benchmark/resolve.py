@@ -209,9 +209,15 @@ def _from_object(target: Any, parameters: dict[str, Any], name: str = "", spec: 
 
 def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: str | None) -> Model:
     given = {key: repr(value) for key, value in estimator.get_params().items()}
+    try:
+        usual = {key: repr(value) for key, value in type(estimator)().get_params().items()}
+    except TypeError:  # it cannot be built without arguments
+        usual = {}
+    given = {key: value for key, value in given.items() if usual.get(key) != value}
+    given |= {"features": features} if features != "pixels" else {}
     inputs = ({"pixels": "image", "composition": "formula"}.get(features, features),)
     create = lambda: SklearnPredictor(estimator, features)  # noqa: E731
-    return Model(name, spec, create, {"features": features, **given}, source, inputs)
+    return Model(name, spec, create, given, source, inputs)
 
 
 def _from_predictions(path: Path, spec: str, parameters: dict[str, Any]) -> Model:

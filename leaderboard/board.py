@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..benchmark.errors import EcdbenchError
-from ..benchmark.results import Result, find_runs
+from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..submissions.rescore import RescoredRun, rescore
+from ..tasks.load import load_task
 from .compare import Difference, compare
 
 
@@ -79,9 +80,11 @@ class Board:
 
 def label(result: Result) -> str:
     """What a row is called: the model, the text tier it saw, a channel that is not the usual one, its parameters."""
-    name = result.model.name if result.text == "none" else f"{result.model.name} + text {result.text}"
+    name, inputs = result.model.name, result.model.inputs
+    if result.text != "none" and (inputs is None or "text" in inputs):
+        name = f"{name} + text {result.text}"
     name = name if result.channel == "total" else f"{name}, {result.channel} density"
-    given = {} if "features" in result.model.parameters else result.model.parameters
+    given = result.model.parameters
     return name + (f" ({', '.join(f'{k}={v}' for k, v in given.items())})" if given else "")
 
 
@@ -97,15 +100,17 @@ def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | 
     """
     runs: dict[tuple[str, str, str], list[RescoredRun]] = {}
     left_out = []
+    load = cache(partial(load_task, data_dir=data_dir))  # runs of a task share its data
     for folder in find_runs(roots):
         try:
-            run = rescore(folder, data_dir)
+            result = read_run(folder).result
+            if task is not None and task not in (result.task, result.task.partition("/")[0]):
+                continue
+            run = rescore(folder, load)
         except EcdbenchError as error:
-            left_out.append(str(error))
+            left_out.append(f"{folder.name}: {error}")
             continue
-        result = run.run.result
-        if task is None or task in (result.task, result.task.partition("/")[0]):
-            runs.setdefault((result.task, result.split, result.protocol), []).append(run)
+        runs.setdefault((result.task, result.split, result.protocol), []).append(run)
     return Board([_section(*key, members) for key, members in sorted(runs.items())], left_out)
 
 

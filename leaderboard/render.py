@@ -26,7 +26,7 @@ COLUMNS = (
     "standing",
 )
 # What fits a terminal; the other formats have everything.
-TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "standing")
+TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "seeds", "standing")
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
 
 
@@ -89,6 +89,7 @@ def records(board: Board) -> list[dict[str, Any]]:
                 "protocol": section.protocol,
                 "rank": row.rank,
                 "model": result.model.name,
+                "parameters": json.dumps(result.model.parameters),
                 "text": result.text,
                 "channel": result.channel,
                 "seeds": len(result.seeds),

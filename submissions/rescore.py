@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,12 @@ class RescoredRun:
         return main_split(self.run.result.protocol)
 
 
-def rescore(folder: Path, data_dir: Path | None = None) -> RescoredRun:
+def rescore(folder: Path, load: Callable[..., TaskData] = load_task) -> RescoredRun:
     """Read a run folder and recompute its scores from its predictions.
+
+    Args:
+        folder: the run folder.
+        load: loads a task by id and `split`.
 
     Raises:
         DataError: the run is not readable, was made on other data, does not predict every id of its protocol exactly
@@ -48,7 +52,7 @@ def rescore(folder: Path, data_dir: Path | None = None) -> RescoredRun:
     """
     run = read_run(folder)
     result = run.result
-    data = load_task(result.task, text=result.text, channel=result.channel, split=result.split, data_dir=data_dir)
+    data = load(result.task, split=result.split)
     if dict(data.task.content_sha256) != result.content_sha256:
         raise DataError(f"{folder} was made on another version of {result.task}; evaluate the model again.")
     folds = {fold.number: fold for fold in folds_of(data, result.protocol)}

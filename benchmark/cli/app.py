@@ -43,8 +43,17 @@ Split = Annotated[str | None, typer.Option(help="Split scheme; the official one 
 Device = Annotated[str, typer.Option(help="cpu, or a torch device such as cuda.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("ecdbench"))
+        raise typer.Exit
+
+
 @app.callback()
 def root(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Options of every command."""

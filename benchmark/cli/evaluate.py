@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 from ..errors import EcdbenchError
@@ -46,7 +48,8 @@ def evaluate_command(
     from ..protocol import main_split
     from .scores import print_result
 
-    with progress_bars(quiet or as_json) as (progress, steps):
+    # What a model prints goes to standard error, so that ours can be read by machines.
+    with redirect_stdout(sys.stderr), progress_bars(quiet or as_json) as (progress, steps):
         run = evaluate(
             model,
             task,
@@ -61,6 +64,9 @@ def evaluate_command(
         say(shown(run.folder))
     else:
         print_result(run)
+    inputs = run.result.model.inputs
+    if run.result.text != "none" and inputs is not None and "text" not in inputs:
+        warn(f"{run.result.model.name} does not look at text; --text {run.result.text} changes nothing.")
     scores = run.result.scores[main_split(run.result.protocol)]
     if scores.coverage < 1:
         failed = round((1 - scores.coverage) * scores.n * len(run.result.seeds))

@@ -119,4 +119,5 @@ def _quiet_libraries(debug: bool) -> None:
     if not debug:
         import warnings
 
-        warnings.simplefilter("ignore")
+        for category in (DeprecationWarning, FutureWarning):  # of libraries, for their developers
+            warnings.simplefilter("ignore", category)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from ...leaderboard.render import (
     to_markdown,
 )
 from ...submissions.rescore import RescoredRun, rescore
+from ...tasks.catalogue import task_ids
+from ...tasks.load import load_task
 from ..errors import EcdbenchError, unknown_name
 from .output import print_table, say, warn
 from .scores import print_result
@@ -30,7 +33,7 @@ _FORMATS = ("terminal", "markdown", "csv", "json")
 
 def show_command(folder: Path, data_dir: Path | None, as_json: bool) -> None:
     """Print a run, its scores recomputed."""
-    run = rescore(folder, data_dir)
+    run = rescore(folder, partial(load_task, data_dir=data_dir))
     result = run.run.result.model_copy(update={"scores": dict(run.scores)})
     if as_json:
         say(result.model_dump_json(indent=1))
@@ -60,7 +63,8 @@ def _largest_errors(run: RescoredRun) -> list[list[str]]:
 
 def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: bool) -> None:
     """Print the paired differences of two runs and one sentence."""
-    one, two = rescore(first, data_dir), rescore(second, data_dir)
+    load = partial(load_task, data_dir=data_dir)
+    one, two = rescore(first, load), rescore(second, load)
     differences = compare(one, two)
     names = label(one.run.result), label(two.run.result)
     if names[0] == names[1]:
@@ -100,6 +104,9 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
         raise EcdbenchError(unknown_name("format", form, _FORMATS, f"There are {', '.join(_FORMATS)}."))
     if absent := [str(root) for root in roots if not root.is_dir()]:
         raise EcdbenchError(f"There is no folder {absent[0]}; give one with runs that `ecdbench evaluate` made.")
+    known = {*task_ids(), *(name.partition("/")[0] for name in task_ids())}
+    if task is not None and task not in known:
+        raise EcdbenchError(unknown_name("task", task, known, "`ecdbench tasks` lists them all."))
     board = make_board(roots, task, data_dir)
     if form == "terminal":
         for section in board.sections:
@@ -107,6 +114,7 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
             print_table(TERMINAL_COLUMNS, rows, title=section.title, caption=section.reading)
             if literature := reported_cells(section.task):
                 print_table(REPORTED_COLUMNS, literature)
+            say()
         for reason in board.left_out:
             warn(f"Left out: {reason}")
     else:

@@ -37,6 +37,8 @@ def print_result(run: Run) -> None:
         )
     if literature := reported_cells(result.task):
         print_table(REPORTED_COLUMNS, literature)
+    if not result.rankable:
+        say("Too many predictions failed for the run to be ranked; failed ones were scored as the training mean.")
     say(f"Run folder: {shown(run.folder)}")
 
 
