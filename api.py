@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .benchmark.errors import EcdbenchError
 from .benchmark.evaluator import Setting, evaluate_model
 from .benchmark.resolve import resolve
 from .benchmark.results import Run
@@ -79,10 +80,13 @@ def evaluate(
         if isinstance(task, TaskData)
         else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
     )
+    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not chosen or len(set(chosen)) < len(chosen) or not all(isinstance(s, int) and s >= 0 for s in chosen):
+        raise EcdbenchError(f"seeds={seeds!r} names no seeds; give a number of seeds or distinct numbers from 0 on.")
     watchers = {"progress": progress, "step_progress": step_progress}
     setting = Setting(
         protocol=protocol,
-        seeds=range(seeds) if isinstance(seeds, int) else seeds,
+        seeds=chosen,
         device=device,
         out=Path(out).absolute(),  # a model may change the current folder
         cache=(Path(cache) if cache is not None else default_cache()).absolute(),

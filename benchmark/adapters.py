@@ -28,7 +28,7 @@ class SklearnPredictor:
 
     def __init__(self, estimator: Any, features: str = "pixels") -> None:
         if features not in FEATURES:
-            raise ModelError(unknown_name("feature set", features, FEATURES, f"There are {', '.join(FEATURES)}."))
+            raise ModelError(unknown_name("feature set", str(features), FEATURES, f"There are {', '.join(FEATURES)}."))
         self.estimator = estimator
         self.features = features
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,22 +118,22 @@ def _run(
     parts = []
     for done, (seed, fold) in enumerate(jobs):
         setting.progress(done, len(jobs), f"seed {seed}, fold {fold.number}")
-        parts.append(store.read(seed, fold.number) or _run_part(model, data, seed, fold, setting, store))
+        parts.append(store.read(seed, fold) or _run_part(model, data, seed, fold, setting, store))
     setting.progress(len(jobs), len(jobs), "done")
     return _record(model, data, parts, setting, store, key)
 
 
 def _run_part(model: Model, data: TaskData, seed: int, fold: Fold, setting: Setting, store: PartStore) -> Part:
     with store.lock(seed, fold.number):
-        part = store.read(seed, fold.number)  # another process may have finished it meanwhile
+        part = store.read(seed, fold)  # another process may have finished it meanwhile
         if part is None:
-            context = _context(data, seed, store.start(seed, fold.number), setting)
+            context = _context(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
             part = run_part(model, data, fold, context)
             store.write(part)
     return part
 
 
-def _context(data: TaskData, seed: int, work: Path, setting: Setting) -> RunContext:
+def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
     target = data.task.target
     return RunContext(
         task=data.task.id,
@@ -141,7 +142,7 @@ def _context(data: TaskData, seed: int, work: Path, setting: Setting) -> RunCont
         description=target.description,
         seed=seed,
         device=setting.device,
-        cache_dir=setting.cache / "shared",
+        cache_dir=cache,
         work_dir=work,
         progress=setting.step_progress,
     )
@@ -190,7 +191,7 @@ def _record(
 
 def _run_name(result: Result, key: str | None) -> str:
     """A folder name that says what the run is, and differs where anything about it differs."""
-    tail = hashlib.sha256(f"{key or result.model.info}{result.seeds}".encode()).hexdigest()[:8]
+    tail = hashlib.sha256(f"{key or uuid.uuid4()}{result.seeds}".encode()).hexdigest()[:8]
     tier = "" if result.text == "none" else f"-{result.text}"
     return f"{result.model.name}{tier}-{result.protocol}-{result.split}-{tail}"
 

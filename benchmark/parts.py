@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import random
@@ -26,6 +27,7 @@ from .scoring import usable
 from .storage import write_text
 from .task import TaskData
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 # What to say when a predictor asks for a column that it was not given: by step (any for the empty one) and column.
 _HINTS = {
     ("predict", "target"): " Targets are handed to fit only; predict sees inputs.",
@@ -43,6 +45,10 @@ class Part(BaseModel):
 
 def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str | None:
     """What a part depends on besides seed and fold, as a hash; None where the model's source is unknown."""
+    try:
+        json.dumps(dict(model.parameters))
+    except (TypeError, ValueError):
+        return None  # an array or a function has no text that says all of it
     if model.source is None:
         return None
     parts = {
@@ -50,7 +56,7 @@ def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str |
         "content": dict(data.task.content_sha256),
         "options": vars(data.options),
         "protocol": protocol,
-        "model": [model.spec.rpartition(":")[2], model.source, plain(dict(model.parameters))],
+        "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
         "device": device,
         "packages": package_versions(),
     }
@@ -70,13 +76,21 @@ class PartStore:
         """The folder of one part."""
         return self.folder / f"seed-{seed}_fold-{fold}"
 
-    def read(self, seed: int, fold: int) -> Part | None:
-        """The finished part, or None."""
-        file = self.path(seed, fold) / "part.json"
+    def read(self, seed: int, fold: Fold) -> Part | None:
+        """The finished part, or None where there is none, or not a whole one."""
+        file = self.path(seed, fold.number) / "part.json"
         try:
-            return Part.model_validate_json(file.read_bytes()) if file.is_file() else None
+            part = Part.model_validate_json(file.read_bytes()) if file.is_file() else None
         except ValidationError:
             return None
+        whole = part and {split: set(ids) for split, ids in fold.predicted.items()}
+        return part if part and {split: set(values) for split, values in part.predictions.items()} == whole else None
+
+    def shared(self, fold: int) -> Path:
+        """A folder for the seeds of one fold. Folds share none: the targets one learns from, another predicts."""
+        folder = self.folder / f"cache_fold-{fold}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def lock(self, seed: int, fold: int) -> FileLock:
         """Held while a part runs, so that the same command given twice at once shares the work."""
@@ -155,9 +169,11 @@ def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
 def _call(model: Model, step: str, function: Callable[[], Any]) -> Any:
     try:
         return function()
-    except (EcdbenchError, OSError, MemoryError):
+    except (EcdbenchError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise  # the disk, not the model
         reason = str(error).rstrip(".")
         hint = next((text for (where, column), text in _HINTS.items() if where in step and f"'{column}'" in reason), "")
         message = f"{model.name} failed in {step}: {type(error).__name__}: {reason}.{hint} (--debug shows where.)"

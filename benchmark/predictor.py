@@ -28,7 +28,7 @@ class RunContext:
         description: what the target is, in words that fit a prompt.
         seed: seed for everything random in the model.
         device: `cpu` or a torch device name.
-        cache_dir: a folder that outlives the run, for what other runs can use again.
+        cache_dir: a folder that the seeds of one fold share, for what they can use again.
         work_dir: an empty folder; what is left there lands in the run folder.
         progress: call it with done, total and a few words.
     """

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -24,6 +24,7 @@ from .source import source_sha256
 from .storage import sha256_file
 
 GROUP = "ecdbench.predictors"
+_neighbourhoods: list[str] = []  # folders on sys.path for the sake of a model file
 _PREDICTION_SUFFIXES = (".csv", ".parquet", ".json")
 
 
@@ -78,7 +79,11 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
     location, _, attribute = spec.partition(":")
     module = _find_module(location, spec, [*names])
     target = _pick(module, attribute, spec)
-    return _from_class(target, attribute or Path(location).stem, spec, parameters)
+    name = attribute or Path(location).stem
+    if inspect.isclass(target):
+        return _from_class(target, name, spec, parameters)
+    file = getattr(module, "__file__", None)
+    return _from_object(target, parameters, name, spec, source_sha256(Path(file)) if file else None)
 
 
 def _load_entry_point(point: EntryPoint) -> Any:
@@ -119,15 +124,35 @@ def _import_file(file: Path) -> ModuleType:
     file = file.resolve()
     is_package = file.name == "__init__.py"
     name = file.parent.name if is_package else file.stem
-    folder = str(file.parents[1] if is_package else file.parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # so that the file can import its neighbours, which never hide installed modules
+    _only_neighbours(str(file.parents[1] if is_package else file.parent))
     spec = importlib.util.spec_from_file_location(f"ecdbench_model_{name}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _only_neighbours(folder: str) -> None:
+    """Let a model file import its neighbours, which never hide installed modules, and not those of an earlier one."""
+    for other in [known for known in _neighbourhoods if known != folder]:
+        _neighbourhoods.remove(other)
+        if other in sys.path:
+            sys.path.remove(other)
+        for name in [name for name in sys.modules if _is_neighbour(name.partition(".")[0], other)]:
+            del sys.modules[name]
+    if folder not in sys.path:
+        sys.path.append(folder)
+        _neighbourhoods.append(folder)
+
+
+def _is_neighbour(top: str, folder: str) -> bool:
+    """Whether a loaded top-level module or package lies in a folder, and is not this package."""
+    file = getattr(sys.modules.get(top), "__file__", None)
+    if not file or top == __name__.partition(".")[0]:
+        return False
+    path = Path(file)
+    return str(path.parents[1] if path.name == "__init__.py" else path.parent) == folder
 
 
 def _pick(module: ModuleType, attribute: str, spec: str) -> Any:
@@ -168,14 +193,12 @@ def _is_estimator(value: Any) -> bool:
 
 
 def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -> Model:
-    if not inspect.isclass(target):
-        return _from_object(target, parameters, name, spec)
     if not _has_methods(target):
         raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
     if _is_estimator(target):
         features = parameters.pop("features", "pixels")
         _check_parameters(target, spec, parameters)
-        return _sklearn_model(target(**parameters), features, name, spec, _source_of(target))
+        return _sklearn_model(_construct(target, spec, parameters), features, name, spec, _source_of(target))
     _check_parameters(target, spec, parameters)
     inputs = getattr(target, "inputs", None)
     return Model(name, spec, lambda: _construct(target, spec, parameters), parameters, _source_of(target), inputs)
@@ -190,21 +213,24 @@ def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:
         raise ModelError(f"{spec} cannot be built with {parameters}: {type(error).__name__}: {error}.") from error
 
 
-def _from_object(target: Any, parameters: dict[str, Any], name: str = "", spec: str = "") -> Model:
+def _from_object(
+    target: Any, parameters: dict[str, Any], name: str = "", spec: str = "", source: str | None = None
+) -> Model:
+    """A model from a class or an object. Handed over in Python, it may close over anything, so nothing is cached."""
     if inspect.isclass(target):
-        return _from_class(target, target.__name__, f"{target.__module__}:{target.__name__}", parameters)
+        model = _from_class(target, target.__name__, f"{target.__module__}:{target.__name__}", parameters)
+        return replace(model, source=None)
     name, spec = name or type(target).__name__, spec or f"{type(target).__module__}:{type(target).__name__}"
     if _is_estimator(target):
         features = parameters.pop("features", "pixels")
         if parameters:
             raise ModelError(f"{spec} is built already; only features can be set, not {', '.join(parameters)}.")
-        return _sklearn_model(target, features, name, spec, _source_of(type(target)))
+        return _sklearn_model(target, features, name, spec, source)
     if not _has_methods(target):
         raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
     import copy
 
-    # What an object was built with cannot be known, so its runs are never taken from the cache.
-    return Model(name, spec, lambda: copy.deepcopy(target), parameters, None, getattr(target, "inputs", None))
+    return Model(name, spec, lambda: copy.deepcopy(target), parameters, source, getattr(target, "inputs", None))
 
 
 def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: str | None) -> Model:
@@ -252,4 +278,4 @@ def _source_of(target: Any) -> str | None:
         file = inspect.getsourcefile(target)
     except TypeError:
         file = None
-    return source_sha256(Path(file)) if file else None
+    return source_sha256(Path(file)) if file and Path(file).is_file() else None

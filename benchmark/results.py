@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from .errors import DataError
 from .scoring import Scores
@@ -77,7 +77,7 @@ class Result(BaseModel):
     split: str
     text: str
     channel: str
-    seeds: list[int]
+    seeds: list[int] = Field(min_length=1, max_length=10_000)
     model: ModelRecord
     scores: dict[str, Scores]
     train_range: float
@@ -134,7 +134,8 @@ def read_run(folder: Path) -> Run:
 
 def find_runs(roots: Sequence[Path]) -> list[Path]:
     """Every run folder at or under the given folders, in order of path."""
-    return sorted({file.parent for root in roots for file in root.rglob("result.json")})
+    found = {file.parent for root in roots for file in root.rglob("result.json")}
+    return sorted(folder for folder in found if "artifacts" not in folder.parts)
 
 
 def now() -> datetime:

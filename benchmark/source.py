@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 
 def source_sha256(file: Path) -> str:
-    """The sha256 of a Python file and of everything it imports from its own folder, directly or not."""
+    """The sha256 of a Python file and of everything local that it imports, directly or not: from its own folder, from
+    the current one, and by relative imports."""
     digest = hashlib.sha256()
     for path in sorted(_closure(file.resolve())):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(file.resolve().parent)}\0{len(content)}\0".encode())
+        digest.update(f"{os.path.relpath(path, file.resolve().parent)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
@@ -29,17 +31,24 @@ def _closure(file: Path) -> set[Path]:
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # it cannot be imported either
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _modules(root, alias.name)
+                yield from _local(root, alias.name)
         elif isinstance(node, ast.ImportFrom):
-            base = file.parents[node.level - 1] if node.level else root
-            if base.is_relative_to(root):
-                module = node.module or ""
-                yield from _modules(base, module)
-                for alias in node.names:
-                    yield from _modules(base, f"{module}.{alias.name}".strip("."))
+            search = _modules if node.level else _local
+            base, module = file.parents[node.level - 1] if node.level else root, node.module or ""
+            for name in ("", *(alias.name for alias in node.names)):
+                yield from search(base, f"{module}.{name}".strip("."))
+
+
+def _local(root: Path, dotted: str) -> Iterator[Path]:
+    yield from _modules(root, dotted)
+    yield from _modules(Path.cwd(), dotted)
 
 
 def _modules(base: Path, dotted: str) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,15 @@ def rescore(folder: Path, load: Callable[..., TaskData] = load_task) -> Rescored
         DataError: the run is not readable, was made on other data, does not predict every id of its protocol exactly
             once per seed, or says targets that are not the data's.
     """
-    run = read_run(folder)
-    result = run.result
+    try:
+        return _rescore(read_run(folder), load)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise DataError(f"{folder} cannot be scored again ({reason}); evaluate the model again.") from error
+
+
+def _rescore(run: Run, load: Callable[..., TaskData]) -> RescoredRun:
+    folder, result = run.folder, run.result
     data = load(result.task, split=result.split)
     if dict(data.task.content_sha256) != result.content_sha256:
         raise DataError(f"{folder} was made on another version of {result.task}; evaluate the model again.")
@@ -66,6 +73,8 @@ def rescore(folder: Path, load: Callable[..., TaskData] = load_task) -> Rescored
     scored = score_frame(data, frame, means)
     spread = train_range(data, result.protocol)
     ids = {str(split): sorted(set(part["id"])) for split, part in frame.groupby("split")}
+    unit = data.task.target.unit
+    run = replace(run, result=result.model_copy(update={"unit": unit, "target": data.task.target.name}))
     return RescoredRun(run, scored, ids, {split: score(part, spread) for split, part in scored.items()})
 
 
@@ -82,7 +91,7 @@ def _check_complete(folder: Path, run: Run, folds: Mapping[int, Fold]) -> None:
         if split in present or split == main_split(run.result.protocol)
         for material in members
     )
-    if found != expected:
+    if found != expected or len(set(run.result.seeds)) < len(run.result.seeds):
         odd = sorted(set(map(tuple, found)) ^ set(expected)) or found
         raise DataError(
             f"{folder} does not hold each prediction of its protocol once (first difference: {odd[0][-1]}, seed "

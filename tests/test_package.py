@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "tasks": {"benchmark", "tasks"},
     "baselines": {"benchmark", "baselines"},
     "submissions": {"benchmark", "tasks", "submissions"},
-    "leaderboard": {"benchmark", "submissions", "leaderboard"},
+    "leaderboard": {"benchmark", "tasks", "submissions", "leaderboard"},
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+_INTERRUPTED = "Interrupted. What was finished is kept: the same command goes on from there."
 Watcher = Callable[[int, int, str], None]
 
 
@@ -82,8 +83,12 @@ def run_app(app: Callable[..., Any]) -> None:
     try:
         _quiet_libraries(debug)
         app()
+    except SystemExit as stop:
+        if stop.code == 130:  # typer's answer to Ctrl-C
+            warn(_INTERRUPTED)
+        raise
     except KeyboardInterrupt:
-        warn("Interrupted. What was finished is kept: the same command goes on from there.")
+        warn(_INTERRUPTED)
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None

@@ -115,9 +115,10 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
             if literature := reported_cells(section.task):
                 print_table(REPORTED_COLUMNS, literature)
             say()
-        for reason in board.left_out:
-            warn(f"Left out: {reason}")
     else:
         say({"markdown": to_markdown, "csv": to_csv, "json": to_json}[form](board).rstrip("\n"))
+    if form in ("terminal", "csv"):  # the other formats say it themselves
+        for reason in board.left_out:
+            warn(f"Left out: {reason}")
     if not board.sections:
         raise EcdbenchError(f"There are no runs{f' on {task}' if task else ''} in {', '.join(map(str, roots))}.")

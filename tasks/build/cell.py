@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from ...benchmark.errors import DataError
+from .volume import Volume
 
 
 def conventional_matrix(lattice: np.ndarray, tolerance: float = 1e-2) -> np.ndarray:
@@ -45,3 +46,18 @@ def conventional_matrix(lattice: np.ndarray, tolerance: float = 1e-2) -> np.ndar
         "the cell is not cubic F-centred (neither its primitive nor its conventional cell); "
         "give a face-centred-cubic crystal, or transform the density to such a cell first."
     )
+
+
+def check_centring(volume: Volume, cube: np.ndarray) -> None:
+    """Refuse a cubic cell that is its own conventional cube but whose density is not F-centred.
+
+    Raises:
+        DataError: shifted by half a face diagonal, the density is another one.
+    """
+    grid = next(iter(volume.channels.values()))
+    if abs(round(np.linalg.det(cube))) != 1 or any(count % 2 for count in grid.shape):
+        return
+    for face in ((0, 1), (1, 2)):
+        shifted = np.roll(grid, [grid.shape[axis] // 2 for axis in face], axis=face)
+        if np.abs(shifted - grid).max() > 0.05 * np.ptp(grid):
+            raise DataError("the cell is cubic but not F-centred; give a face-centred-cubic crystal.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,8 +90,11 @@ def build(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None, progre
 
 
 def _read_properties(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        records = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            records = list(csv.DictReader(file))
+    except (UnicodeError, csv.Error) as error:
+        raise DataError(f"{path} is no csv table; give the property table of ecd-fcc.") from error
     needed = {"material_id", "formula", "spacegroup", *_NUMBERS, *_SOURCES}
     if not records or (absent := needed - set(records[0])):
         what = f"lacks the columns {', '.join(sorted(absent))}" if records else "is empty"
@@ -99,6 +103,8 @@ def _read_properties(path: Path) -> dict[str, dict[str, str]]:
     if len(properties) < len(records):
         raise DataError(f"{path} has a material more than once; keep one row per material_id.")
     for material in properties:
+        if not properties[material]["spacegroup"].isdigit():
+            raise DataError(f"{path}: the space group of {material} is no number.")
         if not _ID.fullmatch(material):
             raise DataError(f"{path} has the id '{material}'; ids are letters, digits and hyphens.")
     return properties
@@ -162,4 +168,8 @@ def _values(record: dict[str, str]) -> dict[str, Any]:
         raise DataError(
             f"properties.csv: {record['material_id']} has a value that is not a number ({error})."
         ) from error
+    if any(value is not None and not math.isfinite(value) for value in numbers.values()):
+        raise DataError(
+            f"properties.csv: a value of {record['material_id']} is not a number; leave unknown values empty."
+        )
     return numbers | {ours: record[theirs] or None for theirs, ours in _SOURCES.items()}

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import fft
 
 from ...benchmark.errors import DataError
-from .cell import conventional_matrix
+from .cell import check_centring, conventional_matrix
 from .volume import Volume
 
 # In-plane directions, in units of the cube's axes: along a close-packed row, and across it.
@@ -79,6 +79,7 @@ def slice_plane(volume: Volume, channel: str, settings: PlaneSettings | None = N
     """
     settings = settings or PlaneSettings()
     cube = conventional_matrix(volume.lattice)
+    check_centring(volume, cube)
     start, row, column = (vector @ cube for vector in settings.points())
     start = start + origin_of(volume, settings.origin)
     first, second = _in_plane_basis(cube)

@@ -84,7 +84,10 @@ def update_descriptions(structures: Path, store: Path, workers: int = 2) -> dict
 
 def read_store(store: Path) -> dict[str, dict[str, str]]:
     """Read `{id: {"structure": hash, "text": description}}`; empty where there is no file yet."""
-    return json.loads(store.read_text()) if store.exists() else {}
+    try:
+        return json.loads(store.read_text()) if store.exists() else {}
+    except ValueError as error:
+        raise DataError(f"{store} cannot be read; delete it to have all descriptions made again.") from error
 
 
 def missing_descriptions(structures: dict[str, dict[str, Any]], stored: dict[str, dict[str, str]]) -> list[str]:

@@ -19,6 +19,13 @@ CHANNELS = ("total", "spin", "deformation")
 _CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
 
 
+# What the readers raise on files that are damaged or of another kind.
+_UNREADABLE = (
+    KeyError, ValueError, IndexError, TypeError, AttributeError, EOFError, IsADirectoryError,
+    zipfile.BadZipFile, zlib.error, gzip.BadGzipFile,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Volume:
     """Densities of one crystal on the periodic grid of its cell.
@@ -63,7 +70,7 @@ def read_volume(path: Path) -> Volume:
             volume = _read_json(path)
         else:
             volume = _read_chgcar(path)
-    except (KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile) as error:
+    except _UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as a density ({type(error).__name__}: {error}); "
             "it is truncated or of another form: copy or download it again."
@@ -73,10 +80,13 @@ def read_volume(path: Path) -> Volume:
 
 
 def _check(volume: Volume, path: Path) -> None:
-    shapes = {grid.shape for grid in volume.channels.values()}
-    finite = all(np.isfinite(grid).all() for grid in volume.channels.values())
-    if len(shapes) != 1 or not finite or len(next(iter(shapes))) != 3:
-        raise DataError(f"{path} holds a density that is not finite or not on one grid; recompute or copy it again.")
+    arrays = [volume.lattice, volume.frac_coords, *volume.channels.values()]
+    real = all(array.dtype.kind in "fiu" and np.isfinite(array).all() for array in arrays)
+    grids = {grid.shape for grid in volume.channels.values()}
+    sites = len(volume.numbers)
+    shaped = volume.lattice.shape == (3, 3) and volume.frac_coords.shape == (sites, 3) and sites > 0
+    if not real or not shaped or len(grids) != 1 or len(grid := grids.pop()) != 3 or min(grid) < 2:
+        raise DataError(f"{path} holds a density that is not finite or not on one grid, or no crystal; copy it again.")
 
 
 def _read_npz(path: Path) -> Volume:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task, read_run
-from ecdbench.benchmark.errors import ModelError
+from ecdbench.benchmark.errors import EcdbenchError, ModelError
 
 COUNTING = """
 import os, time
@@ -154,6 +154,72 @@ def test_predictions_that_are_not_finite_are_counted_and_imputed(write_model, k_
     assert not run.result.rankable
     frame = run.predictions()
     assert (frame[frame["split"] == "holdout"]["status"] == "failed").sum() == 8
+
+
+def test_folds_and_schemes_share_no_folder(write_model):
+    """A model that keeps every target it has seen in its cache folder has none of those it predicts."""
+    source = """
+import json
+class Hoarder:
+    def fit(self, train, validation, context):
+        self.file = context.cache_dir / "seen.json"
+        seen = json.loads(self.file.read_text()) if self.file.exists() else {}
+        for part in (train, validation):
+            seen |= dict(zip(part["id"], map(float, part["target"])))
+        self.file.write_text(json.dumps(seen))
+        self.seen, self.mean = seen, sum(train["target"]) / len(train)
+    def predict(self, data):
+        return [self.seen.get(material, self.mean) for material in data["id"]]
+"""
+    path = str(write_model(source))
+    for split in ("grouped", "official"):
+        data = load_task("ecd-fcc/k_vrh", split=split)
+        assert evaluate(path, data).result.scores["holdout"].skill.value == 0
+        assert evaluate(path, data, protocol="cv").result.scores["cv"].r2.value < 0.01
+
+
+@pytest.mark.parametrize("seeds", [0, [], [1, 1], [-1], ["a"]])
+def test_seeds_that_are_none(k_vrh, seeds):
+    with pytest.raises(EcdbenchError, match="names no seeds"):
+        evaluate("mean", k_vrh, seeds=seeds)
+
+
+def test_a_part_with_rows_missing_is_run_again(counting, k_vrh, tmp_path):
+    model, fits = counting
+    run = evaluate(model, k_vrh)
+    (part,) = (tmp_path / "cache").rglob("part.json")
+    content = json.loads(part.read_text())
+    content["predictions"]["holdout"].popitem()
+    part.write_text(json.dumps(content))
+    assert evaluate(model, k_vrh).result.scores == run.result.scores
+    assert fits() == 2
+
+
+def test_models_with_neighbours_of_one_name(tmp_path, k_vrh):
+    found = {}
+    for folder, value in (("one", 1.0), ("two", 100.0)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "settings_of_model.py").write_text(f"VALUE = {value}\n")
+        body = "from settings_of_model import VALUE; return np.full(len(data), VALUE)"
+        (tmp_path / folder / "model.py").write_text(predictor(body))
+    for folder in ("one", "two", "one"):
+        run = evaluate(str(tmp_path / folder / "model.py"), k_vrh, out=tmp_path / "runs")
+        found[folder] = set(run.predictions()["prediction"])
+    assert found == {"one": {1.0}, "two": {100.0}}
+
+
+def test_objects_do_not_overwrite_each_other(k_vrh):
+    class Same:
+        def __init__(self, value):
+            self.value = value
+
+        def fit(self, train, validation, context): ...
+
+        def predict(self, data):
+            return np.full(len(data), self.value)
+
+    runs = [evaluate(Same(value), k_vrh) for value in (1.0, 100.0)]
+    assert runs[0].folder != runs[1].folder
 
 
 def test_masked_predictions_are_failed_ones(write_model, k_vrh):

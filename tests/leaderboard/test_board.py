@@ -69,7 +69,7 @@ def test_what_a_row_is_called(k_vrh):
         label(evaluate("composition-forest", k_vrh, parameters={"trees": 5}).result) == "composition-forest (trees=5)"
     )
     other = load_task("ecd-fcc/k_vrh", text="key", channel="spin")
-    assert label(evaluate("mean", other).result) == "mean + text key, spin density"
+    assert label(evaluate("mean", other).result) == "mean, spin density"  # it does not look at text
 
 
 def test_compare(runs):

@@ -113,6 +113,15 @@ def test_the_plane_through_the_heaviest_atom_does_not_depend_on_where_the_cell_b
     assert np.abs(slice_plane(zincblende, "total", cell) - slice_plane(moved, "total", cell)).max() > 1
 
 
+def test_a_cubic_cell_without_face_centring_is_refused():
+    """Synthetic: a body-centred density on its conventional cube."""
+    x, y, z = np.meshgrid(*[np.arange(12) / 12] * 3, indexing="ij")
+    grid = np.cos(2 * np.pi * (x + y)) + np.cos(2 * np.pi * (y + z)) + np.cos(2 * np.pi * (x + z))
+    volume = Volume(np.eye(3) * 3.0, np.zeros((1, 3)), np.array([26]), {"total": grid}, {})
+    with pytest.raises(DataError, match="not F-centred"):
+        slice_plane(volume, "total")
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"size": 0}, {"window": -1.0}, {"window": np.nan}, {"offset": np.inf}, {"origin": "centre"}],
