@@ -79,12 +79,15 @@ class PartStore:
     def read(self, seed: int, fold: Fold) -> Part | None:
         """The finished part, or None where there is none, or not a whole one."""
         file = self.path(seed, fold.number) / "part.json"
+        if not file.is_file():
+            return None
         try:
-            part = Part.model_validate_json(file.read_bytes()) if file.is_file() else None
+            part = Part.model_validate_json(file.read_bytes())
         except ValidationError:
             return None
-        whole = part and {split: set(ids) for split, ids in fold.predicted.items()}
-        return part if part and {split: set(values) for split, values in part.predictions.items()} == whole else None
+        expected = {split: set(ids) for split, ids in fold.predicted.items()}
+        found = {split: set(values) for split, values in part.predictions.items()}
+        return part if found == expected else None
 
     def shared(self, fold: int) -> Path:
         """A folder for the seeds of one fold. Folds share none: the targets one learns from, another predicts."""

@@ -313,6 +313,24 @@ def test_kill_at_any_moment_then_resume(counting, k_vrh, tmp_path):
     assert run.result.scores == undisturbed.result.scores
 
 
+def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
+    model, fits = counting
+    command = [
+        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
+        "--set", "pause=0.3", "--out", str(tmp_path / "runs"), "--quiet",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    while fits() < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "Interrupted. What was finished is kept: the same command goes on from there.\n"
+    before = fits()
+    subprocess.run(command, env=os.environ, capture_output=True, check=True)
+    assert fits() - before <= 10 - 2
+
+
 def test_the_same_command_twice_at_once_shares_the_work(counting, tmp_path):
     model, fits = counting
     command = [
