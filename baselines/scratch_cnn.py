@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..benchmark.errors import ModelError, unknown_name
 from .features import pixels
 from .training import loop
+from .training.memory import Halving
+from .training.sources import TensorSource
 from .training.table1 import table1_network
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ class ScratchCNN:
         dropout: float = 0.2,
         precision: str = "float32",
     ) -> None:
-        if precision not in loop.PRECISIONS:
-            raise ModelError(unknown_name("precision", precision, loop.PRECISIONS, "There are float32 and bfloat16."))
         self.settings = loop.LoopSettings(batch_size, learning_rate, patience, max_epochs, precision)
         self.width = width
         self.dropout = dropout
@@ -60,18 +59,24 @@ class ScratchCNN:
 
         torch.manual_seed(context.seed)
         self._device = context.device
-        images, targets = self._tensors(train)
-        watched_images, watched_targets = self._tensors(validation)
-        self._network = loop.prepare(table1_network(images.shape[2], images.shape[3], self.dropout), self._device)
+        source, watched = self._source(train), self._source(validation)
+        height, width = source.tensors[0].shape[2:]
+        self._network = loop.prepare(table1_network(height, width, self.dropout), self._device)
         self._history = loop.train(
-            self._network, images, targets, watched_images, watched_targets, self.settings, context.progress
+            self._network,
+            source,
+            self._targets(train),
+            watched,
+            self._targets(validation),
+            self.settings,
+            loop.Report(context.progress, context.notes),
         )
         (context.work_dir / "history.json").write_text(json.dumps(self._history.as_dict()))
 
     def predict(self, data: Dataset) -> np.ndarray:
         """Predict, shape (n,)."""
-        images = loop.to_tensor(pixels(data["image"], self.width), self._device)
-        return loop.predict(self._network, images, self.settings).cpu().numpy()[:, 0]
+        output = loop.predict(self._network, self._source(data), self.settings, Halving([]))
+        return output.cpu().numpy()[:, 0]
 
     def info(self) -> dict[str, Any]:
         """Number of parameters, epochs run, and the epoch whose weights were kept."""
@@ -81,8 +86,10 @@ class ScratchCNN:
             "best_epoch": self._history.best_epoch,
         }
 
-    def _tensors(self, data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    def _source(self, data: Dataset) -> TensorSource:
+        return TensorSource((loop.to_tensor(pixels(data["image"], self.width), self._device),))
+
+    def _targets(self, data: Dataset) -> torch.Tensor:
         import torch
 
-        targets = torch.tensor(np.asarray(data["target"]), dtype=torch.float32, device=self._device)
-        return loop.to_tensor(pixels(data["image"], self.width), self._device), targets[:, None]
+        return torch.tensor(np.asarray(data["target"]), dtype=torch.float32, device=self._device)[:, None]

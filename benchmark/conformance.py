@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .errors import EcdbenchError, ModelError
+from .features import FeatureStore
 from .parts import checked_predictions
 from .predictor import RunContext
 from .resolve import Model, resolve
@@ -150,4 +151,5 @@ class _Suite:
             self._device,
             self._folder,
             work,
+            FeatureStore(self._folder / "features"),
         )

@@ -15,12 +15,13 @@ import numpy as np
 
 from .adapters import check_ids
 from .environment import describe_environment
-from .parts import Part, PartStore, cache_key, run_part
+from .features import FeatureStore
+from .parts import Part, PartStore, Predictions, cache_key, run_part
 from .predictor import RunContext, silent
 from .protocol import Fold, folds_of, learning_ids, main_split
 from .resolve import Model
-from .results import ModelRecord, Result, Run, now, plain, write_run
-from .scoring import COVERAGE_THRESHOLD, Scored, impute, score
+from .results import ModelRecord, PartRecord, Result, Run, now, plain, write_run
+from .scoring import COVERAGE_THRESHOLD, Scored, Scores, impute, score
 from .task import TaskData
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Settin
         device=setting.device,
         cache_dir=cache,
         work_dir=work,
+        features=FeatureStore(setting.cache / "features"),
         progress=setting.step_progress,
     )
 
@@ -151,10 +153,14 @@ def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Settin
 def _record(
     model: Model, data: TaskData, parts: Sequence[Part], setting: Setting, store: PartStore, key: str | None
 ) -> Run:
-    predictions = _frame(data, parts)
+    predictions = _frame(data, [(part.record, part.predictions) for part in parts])
     means = {(part.record.seed, part.record.fold): part.record.train_mean for part in parts}
     spread = train_range(data, setting.protocol)
-    scores = {split: score(scored, spread) for split, scored in score_frame(data, predictions, means).items()}
+
+    def scores_of(frame: pd.DataFrame) -> dict[str, Scores]:
+        return {split: score(scored, spread) for split, scored in score_frame(data, frame, means).items()}
+
+    scores = scores_of(predictions)
     result = Result(
         task=data.task.id,
         target=data.task.target.name,
@@ -174,6 +180,10 @@ def _record(
             info=parts[0].record.info,
         ),
         scores=scores,
+        stages={
+            stage: scores_of(_frame(data, [(part.record, part.stages[stage]) for part in parts]))
+            for stage in parts[0].stages
+        },
         train_range=spread,
         rankable=scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
         parts=[part.record for part in parts],
@@ -196,14 +206,14 @@ def _run_name(result: Result, key: str | None) -> str:
     return f"{result.model.name}{tier}-{result.protocol}-{result.split}-{tail}"
 
 
-def _frame(data: TaskData, parts: Sequence[Part]) -> pd.DataFrame:
+def _frame(data: TaskData, parts: Sequence[tuple[PartRecord, Predictions]]) -> pd.DataFrame:
     import pandas as pd
 
     hashes = {m: data.target_hash(m, v) for m, v in zip(data.ids, data.targets(data.ids).tolist(), strict=True)}
     rows = [
-        (material, split, part.record.fold, part.record.seed, value, hashes[material])
-        for part in parts
-        for split, values in part.predictions.items()
+        (material, split, record.fold, record.seed, value, hashes[material])
+        for record, predictions in parts
+        for split, values in predictions.items()
         for material, value in values.items()
     ]
     frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "target_hash"])

@@ -8,7 +8,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,18 @@ _HINTS = {
 }
 
 
+Predictions = dict[str, dict[str, float | None]]
+
+
 class Part(BaseModel):
-    """A finished part: its record, and predictions by split and id; None is a failed prediction."""
+    """A finished part: its record, and predictions by split and id; None is a failed prediction.
+
+    `stages` are predictions by stage, split and id, for a model that is trained in stages.
+    """
 
     record: PartRecord
-    predictions: dict[str, dict[str, float | None]]
+    predictions: Predictions
+    stages: dict[str, Predictions] = {}
 
 
 def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str | None:
@@ -57,6 +64,7 @@ def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str |
         "options": vars(data.options),
         "protocol": protocol,
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
+        "fingerprint": _optional(model, model.create(), "fingerprint"),
         "device": device,
         "packages": package_versions(),
     }
@@ -126,15 +134,15 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
     start = time.perf_counter()
     _call(model, "fit", partial(predictor.fit, train, validation, context))
     fitted = time.perf_counter()
-    predictions = {}
+    predictions: Predictions = {}
+    stages: dict[str, Predictions] = {}
     for split, ids in fold.predicted.items():
         rows = data.inputs(ids)
         raw = _call(model, "predict", partial(predictor.predict, rows))
-        values = checked_predictions(model.name, raw, len(ids))
-        kept = np.where(usable(values), values, np.nan).tolist()
-        predictions[split] = {m: None if np.isnan(v) else v for m, v in zip(ids, kept, strict=True)}
+        predictions[split] = _by_id(model.name, raw, ids)
+        for stage, values in _optional(model, predictor, "predict_stages", rows).items():
+            stages.setdefault(stage, {})[split] = _by_id(model.name, values, ids)
     done = time.perf_counter()
-    info = _call(model, "info", lambda: plain(dict(predictor.info()))) if hasattr(predictor, "info") else {}
     record = PartRecord(
         seed=context.seed,
         fold=fold.number,
@@ -142,9 +150,22 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
         train_mean=train_mean,
         seconds_fit=round(fitted - start, 3),
         seconds_predict=round(done - fitted, 3),
-        info=info,
+        info=plain(_optional(model, predictor, "info")),
+        notes=context.notes,
     )
-    return Part(record=record, predictions=predictions)
+    return Part(record=record, predictions=predictions, stages=stages)
+
+
+def _by_id(name: str, raw: Any, ids: Sequence[str]) -> dict[str, float | None]:
+    values = checked_predictions(name, raw, len(ids))
+    kept = np.where(usable(values), values, np.nan).tolist()
+    return {m: None if np.isnan(v) else v for m, v in zip(ids, kept, strict=True)}
+
+
+def _optional(model: Model, predictor: Any, method: str, *arguments: Any) -> dict[str, Any]:
+    """What an optional method of a predictor returns, as a dictionary; empty where it has none."""
+    function = getattr(predictor, method, None)
+    return _call(model, method, lambda: dict(function(*arguments))) if callable(function) else {}
 
 
 def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from .features import FeatureStore
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -30,7 +32,9 @@ class RunContext:
         device: `cpu` or a torch device name.
         cache_dir: a folder that the seeds of one fold share, for what they can use again.
         work_dir: an empty folder; what is left there lands in the run folder.
+        features: features of inputs by content, which folds, seeds and models share.
         progress: call it with done, total and a few words.
+        notes: append a sentence that whoever reads the result should know; it is recorded and printed.
     """
 
     task: str
@@ -41,7 +45,9 @@ class RunContext:
     device: str
     cache_dir: Path
     work_dir: Path
+    features: FeatureStore
     progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
+    notes: list[str] = field(default_factory=list)
 
 
 @runtime_checkable
@@ -53,8 +59,11 @@ class Predictor(Protocol):
     Rows come as `datasets.Dataset` with columns `id`, `image` (PIL), `density` (float array, e/A^3) and `formula`
     where the dataset has them, `text` when a tier was asked for, and `target` (float) in `fit`.
 
-    Two methods are optional: `predict_std(data)`, shape (n,), and `info()`, a mapping of plain values that goes to
-    the result, as in `{"parameters": 1746433}`.
+    Four methods are optional. `predict_std(data)`, shape (n,). `info()`, a mapping of plain values that goes to the
+    result, as in `{"parameters": 1746433}`. `fingerprint()`, called before `fit`, a mapping of plain values that say
+    what the predictor depends on besides its code and parameters, such as the sha256 of a weights file: a finished fit
+    is used again only while they are the same. `predict_stages(data)`, predictions by name of the stage, where a model
+    is trained in several: each stage is scored like the model itself.
     """
 
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:

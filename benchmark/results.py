@@ -38,7 +38,7 @@ class ModelRecord(BaseModel):
 
 
 class PartRecord(BaseModel):
-    """One fit: its seed and fold, rows learnt from, seconds, and what the predictor says of it."""
+    """One fit: its seed and fold, rows learnt from, seconds, what the predictor says of it, notes for the reader."""
 
     seed: int
     fold: int
@@ -47,6 +47,7 @@ class PartRecord(BaseModel):
     seconds_fit: float
     seconds_predict: float
     info: dict[str, Any]
+    notes: list[str] = []
 
 
 class Environment(BaseModel):
@@ -65,7 +66,8 @@ class Result(BaseModel):
     """Everything a run says, except its predictions (`predictions.parquet` beside it).
 
     `scores` are by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
-    cross-validation. `rankable` is false where too many predictions failed.
+    cross-validation. `stages` are the same by stage, for a model that is trained in stages. `rankable` is false where
+    too many predictions failed.
     """
 
     schema_version: Literal[1] = 1
@@ -80,11 +82,17 @@ class Result(BaseModel):
     seeds: list[int] = Field(min_length=1, max_length=10_000)
     model: ModelRecord
     scores: dict[str, Scores]
+    stages: dict[str, dict[str, Scores]] = {}
     train_range: float
     rankable: bool
     parts: list[PartRecord]
     environment: Environment
     created: datetime
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader should know, each sentence once."""
+        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
 
 
 @dataclass(frozen=True)

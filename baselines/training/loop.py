@@ -8,15 +8,22 @@ import math
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError
+import numpy as np
+
+from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError, unknown_name
+from .memory import Halving
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-PRECISIONS = ("float32", "bfloat16")
+    from .sources import Source
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+_PREDICT_BATCH = 64
 # Parameter numbers of mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -30,7 +37,10 @@ class LoopSettings:
         learning_rate: of Adam.
         patience: epochs without a better validation loss before stopping.
         max_epochs: epochs at most.
-        precision: `float32`, or `bfloat16` for autocast where the processor has it.
+        precision: `float32`, `bfloat16` for autocast where the processor has it, or `auto`: bfloat16 on a GPU.
+
+    Raises:
+        ModelError: a value makes no sense.
     """
 
     batch_size: int
@@ -39,10 +49,24 @@ class LoopSettings:
     max_epochs: int
     precision: str = "float32"
 
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ModelError(
+                unknown_name("precision", self.precision, PRECISIONS, f"There are {', '.join(PRECISIONS)}.")
+            )
+        for name in ("batch_size", "patience", "max_epochs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(f"{name}={value!r} makes no sense; give a whole number from 1 on.")
+        rate = self.learning_rate
+        if not isinstance(rate, int | float) or not 0 < rate < math.inf:
+            raise ModelError(f"learning_rate={rate!r} makes no sense; give a number above 0.")
+
 
 @dataclass
 class History:
-    """Losses (mean squared error, target units squared) by epoch, and the epoch whose weights were kept."""
+    """Losses (mean squared error, in the units the network was trained in) by epoch, and the epoch whose weights were
+    kept."""
 
     train: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -51,6 +75,21 @@ class History:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a json file."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Who is told how the training goes.
+
+    Attributes:
+        progress: called after each epoch.
+        notes: sentences for whoever reads the result are appended.
+        title: what is being trained, where there are several things.
+    """
+
+    progress: Callable[[int, int, str], None]
+    notes: list[str]
+    title: str = "training"
 
 
 def require_torch() -> None:
@@ -114,88 +153,109 @@ def to_tensor(images: Any, device: str) -> torch.Tensor:
 
 def train(
     network: nn.Module,
-    images: torch.Tensor,
+    source: Source,
     targets: torch.Tensor,
-    watched_images: torch.Tensor,
+    watched: Source,
     watched_targets: torch.Tensor,
     settings: LoopSettings,
-    progress: Callable[[int, int, str], None],
+    report: Report,
 ) -> History:
     """Train until the validation loss has not improved for `patience` epochs; the best weights are restored.
 
+    Weights that do not require gradients stay as they are.
+
     Args:
-        network: from (n, 3, h, w) to (n, 1); on the tensors' device. Changed in place.
-        images: training images, shape (n, 3, h, w).
-        targets: shape (n, 1), task units.
-        watched_images: validation images.
-        watched_targets: validation targets.
+        network: from what a source gives to (n, 1); on the device. Changed in place.
+        source: training rows.
+        targets: shape (n, 1), on the device.
+        watched: validation rows.
+        watched_targets: their targets.
         settings: see `LoopSettings`.
-        progress: called after each epoch.
+        report: who is told.
 
     Raises:
         ModelError: the loss is not finite from the first epoch on.
     """
-
-    optimizer = make_optimizer(network, settings)
+    optimizer, halving = make_optimizer(network, settings), Halving(report.notes)
     history, best, kept = History(), math.inf, None
     for epoch in range(settings.max_epochs):
-        history.train.append(train_epoch(network, images, targets, optimizer, settings))
-        difference = predict(network, watched_images, settings) - watched_targets
+        history.train.append(train_epoch(network, source, targets, optimizer, settings, halving))
+        difference = predict(network, watched, settings, halving) - watched_targets
         history.validation.append(float(difference.square().mean()))
         if history.validation[-1] < best:
             best, history.best_epoch = history.validation[-1], epoch
             kept = copy.deepcopy(network.state_dict())
-        progress(epoch + 1, settings.max_epochs, f"validation RMSE {math.sqrt(best):.4g}")
+        report.progress(epoch + 1, settings.max_epochs, f"{report.title}, validation loss {best:.4g}")
         if epoch - history.best_epoch >= settings.patience or not math.isfinite(history.train[-1]):
             break
     if kept is None:
         raise ModelError("The loss was not finite from the first epoch on; lower the learning rate.")
+    if not math.isfinite(history.train[-1]):
+        report.notes.append(
+            f"The loss of {report.title} was not finite in epoch {len(history.train)}: training stopped there and the "
+            f"weights of epoch {history.best_epoch + 1} were kept. Lower the learning rate."
+        )
     network.load_state_dict(kept)
     return history
 
 
 def make_optimizer(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    """Adam with Keras' epsilon, for a network that `prepare` has placed."""
+    """Adam with Keras' epsilon on the weights that require gradients, for a network that is on its device."""
     import torch
 
-    return torch.optim.Adam(network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True)
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(weights, lr=settings.learning_rate, eps=1e-7, fused=True)
 
 
 def train_epoch(
     network: nn.Module,
-    images: torch.Tensor,
+    source: Source,
     targets: torch.Tensor,
     optimizer: torch.optim.Optimizer,
     settings: LoopSettings,
+    halving: Halving,
 ) -> float:
     """One pass over the training rows in random order; returns the mean loss."""
     import torch
 
+    def backward(rows: np.ndarray, size: int) -> torch.Tensor:
+        with _precision(targets, settings):
+            output = network(*source.batch(rows, training=True))
+        difference = output.float() - targets[torch.from_numpy(rows).to(targets.device)]
+        loss = difference.square().sum()
+        (loss / size).backward()
+        return loss.detach()
+
     network.train()
-    total = torch.zeros((), device=images.device)
-    for batch in torch.randperm(len(images), device=images.device).split(settings.batch_size):
-        optimizer.zero_grad(set_to_none=True)
-        with _precision(images, settings):
-            output = network(images[batch].contiguous(memory_format=torch.channels_last))
-        loss = torch.nn.functional.mse_loss(output.float(), targets[batch])
-        loss.backward()
+    total = torch.zeros((), device=targets.device)
+    for rows in _batches(torch.randperm(len(source)).numpy(), settings.batch_size):
+        losses = halving.run(rows, partial(backward, size=len(rows)), optimizer.zero_grad)
+        total += torch.stack(losses).sum()
         optimizer.step()
-        total += loss.detach() * len(batch)
-    return float(total) / len(images)
+    return float(total) / len(source)
 
 
-def predict(network: nn.Module, images: torch.Tensor, settings: LoopSettings) -> torch.Tensor:
+def predict(network: nn.Module, source: Source, settings: LoopSettings, halving: Halving) -> torch.Tensor:
     """Predictions, shape (n, 1), float32, in evaluation mode."""
     import torch
 
+    def forward(rows: np.ndarray) -> torch.Tensor:
+        with _precision(next(network.parameters()), settings):
+            return network(*source.batch(rows, training=False)).float()
+
     network.eval()
-    with torch.inference_mode(), _precision(images, settings):
-        batches = images.split(max(32, settings.batch_size))
-        outputs = [network(batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
-    return torch.cat(outputs).float()
+    with torch.inference_mode():
+        pieces = [halving.run(rows, forward) for rows in _batches(np.arange(len(source)), _PREDICT_BATCH)]
+    return torch.cat([output for outputs in pieces for output in outputs])
 
 
-def _precision(images: torch.Tensor, settings: LoopSettings) -> Any:
+def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _precision(on: torch.Tensor, settings: LoopSettings) -> Any:
     import torch
 
-    return torch.autocast(images.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    device = on.device.type
+    reduced = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
+    return torch.autocast(device, torch.bfloat16, enabled=reduced)

@@ -8,6 +8,8 @@ from ecdbench.benchmark.errors import EcdbenchError, ModelError
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
 from ecdbench.baselines.training import loop  # noqa: E402
+from ecdbench.baselines.training.memory import Halving  # noqa: E402
+from ecdbench.baselines.training.sources import TensorSource  # noqa: E402
 from ecdbench.baselines.training.table1 import table1_network  # noqa: E402
 
 
@@ -41,36 +43,37 @@ def toy():
     images = np.repeat(level, 40 * 40 * 3).reshape(48, 40, 40, 3) + generator.normal(0, 0.05, (48, 40, 40, 3))
     tensor = loop.to_tensor(images.astype(np.float32), "cpu")
     targets = torch.from_numpy(100 * level)[:, None]
-    return tensor[:32], targets[:32], tensor[32:], targets[32:]
+    return TensorSource((tensor[:32],)), targets[:32], TensorSource((tensor[32:],)), targets[32:]
 
 
-def silent(done, total, message): ...
+@pytest.fixture
+def report():
+    return loop.Report(lambda done, total, message: None, [])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_training_learns(toy, precision):
+def test_training_learns(toy, precision, report):
     torch.manual_seed(0)
     network = loop.prepare(table1_network(40, 40), "cpu")
-    history = loop.train(network, *toy, loop.LoopSettings(8, 7e-4, 30, 40, precision), silent)
+    history = loop.train(network, *toy, loop.LoopSettings(8, 7e-4, 30, 40, precision), report)
     assert min(history.validation) < 0.1 * float(toy[3].var())
 
 
-def test_early_stopping_restores_the_best_weights(toy):
+def test_early_stopping_restores_the_best_weights(toy, report):
     torch.manual_seed(0)
     settings = loop.LoopSettings(8, 5e-3, 4, 200)
     network = loop.prepare(table1_network(40, 40), "cpu")
-    history = loop.train(network, *toy, settings, silent)
+    history = loop.train(network, *toy, settings, report)
     assert len(history.validation) == history.best_epoch + 1 + settings.patience < 200
-    loss = float((loop.predict(network, toy[2], settings) - toy[3]).square().mean())
+    loss = float((loop.predict(network, toy[2], settings, Halving([])) - toy[3]).square().mean())
     assert loss == pytest.approx(history.validation[history.best_epoch], rel=1e-5) == min(history.validation)
 
 
-def test_a_loss_that_is_not_finite_stops_training(toy):
+def test_a_loss_that_is_not_finite_stops_training(toy, report):
     network = loop.prepare(table1_network(40, 40), "cpu")
     with pytest.raises(ModelError, match="lower the learning rate"):
-        loop.train(
-            network, toy[0], toy[1] * float("nan"), toy[2], toy[3] * float("nan"), loop.LoopSettings(8, 1, 3, 9), silent
-        )
+        nothing = [part * float("nan") if isinstance(part, torch.Tensor) else part for part in toy]
+        loop.train(network, *nothing, loop.LoopSettings(8, 1, 3, 9), report)
 
 
 def test_a_device_that_is_not_there():

@@ -8,6 +8,8 @@ import time
 import numpy as np
 import torch
 from ecdbench.baselines.training import loop
+from ecdbench.baselines.training.memory import Halving
+from ecdbench.baselines.training.sources import TensorSource
 from ecdbench.baselines.training.table1 import table1_network
 
 file, threads, precision, epochs = sys.argv[1:]
@@ -15,9 +17,10 @@ torch.set_num_threads(int(threads))
 content = np.load(file)
 settings = loop.LoopSettings(8, 7e-4, 50, 500, precision)
 network = loop.prepare(table1_network(*content["images"].shape[1:3]), "cpu")
-images, targets = loop.to_tensor(content["images"], "cpu"), torch.from_numpy(content["targets"])[:, None]
+source = TensorSource((loop.to_tensor(content["images"], "cpu"),))
+targets = torch.from_numpy(content["targets"])[:, None]
 optimizer = loop.make_optimizer(network, settings)
 for _ in range(int(epochs)):
     start = time.perf_counter()
-    loop.train_epoch(network, images, targets, optimizer, settings)
+    loop.train_epoch(network, source, targets, optimizer, settings, Halving([]))
     print(time.perf_counter() - start)
