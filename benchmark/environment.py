@@ -52,6 +52,17 @@ def describe_environment(device: str) -> Environment:
     )
 
 
+def local_device(device: str) -> str:
+    """The device of this process: under `accelerate launch`, each process has a GPU of its own."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and rank else device
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that reports, under `accelerate launch`; alone it always is."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _commit(folder: Path) -> str | None:
     """The git commit of a folder, with `+dirty` where there are changes; None outside a repository."""
 

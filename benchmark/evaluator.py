@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from filelock import Timeout
 
 from .adapters import check_ids
-from .environment import describe_environment
+from .environment import describe_environment, local_device
 from .features import FeatureStore
 from .parts import Part, PartStore, Predictions, cache_key, run_part
 from .predictor import RunContext, silent
@@ -116,22 +117,31 @@ def _run(
     model: Model, data: TaskData, folds: Sequence[Fold], setting: Setting, store: PartStore, key: str | None
 ) -> Run:
     jobs = [(seed, fold) for seed in setting.seeds for fold in folds]
-    parts = []
-    for done, (seed, fold) in enumerate(jobs):
-        setting.progress(done, len(jobs), f"seed {seed}, fold {fold.number}")
-        parts.append(store.read(seed, fold) or _run_part(model, data, seed, fold, setting, store))
+    parts: dict[tuple[int, int], Part] = {}
+    for waits in (False, True):  # what another process is at comes last
+        for seed, fold in jobs:
+            if (seed, fold.number) not in parts:
+                setting.progress(len(parts), len(jobs), f"seed {seed}, fold {fold.number}")
+                part = store.read(seed, fold) or _run_part(model, data, seed, fold, setting, store, waits)
+                parts |= {} if part is None else {(seed, fold.number): part}
     setting.progress(len(jobs), len(jobs), "done")
-    return _record(model, data, parts, setting, store, key)
+    return _record(model, data, [parts[seed, fold.number] for seed, fold in jobs], setting, store, key)
 
 
-def _run_part(model: Model, data: TaskData, seed: int, fold: Fold, setting: Setting, store: PartStore) -> Part:
-    with store.lock(seed, fold.number):
-        part = store.read(seed, fold)  # another process may have finished it meanwhile
-        if part is None:
-            context = _context(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
-            part = run_part(model, data, fold, context)
-            store.write(part)
-    return part
+def _run_part(
+    model: Model, data: TaskData, seed: int, fold: Fold, setting: Setting, store: PartStore, waits: bool
+) -> Part | None:
+    """Run a part and keep it; None where another process is at it and this one is not to wait."""
+    try:
+        with store.lock(seed, fold.number).acquire(blocking=waits):
+            part = store.read(seed, fold)  # another process may have finished it meanwhile
+            if part is None:
+                context = _context(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
+                part = run_part(model, data, fold, context)
+                store.write(part)
+            return part
+    except Timeout:
+        return None
 
 
 def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
@@ -142,7 +152,7 @@ def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Settin
         unit=target.unit,
         description=target.description,
         seed=seed,
-        device=setting.device,
+        device=local_device(setting.device),
         cache_dir=cache,
         work_dir=work,
         features=FeatureStore(setting.cache / "features"),

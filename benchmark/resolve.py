@@ -201,6 +201,8 @@ def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -
         return _sklearn_model(_construct(target, spec, parameters), features, name, spec, _source_of(target))
     _check_parameters(target, spec, parameters)
     inputs = getattr(target, "inputs", None)
+    if inputs is not None:  # parameters may leave some out
+        inputs = _construct(target, spec, parameters).inputs
     return Model(name, spec, lambda: _construct(target, spec, parameters), parameters, _source_of(target), inputs)
 
 

@@ -84,8 +84,14 @@ def label(result: Result) -> str:
     if result.text != "none" and (inputs is None or "text" in inputs):
         name = f"{name} + text {result.text}"
     name = name if result.channel == "total" else f"{name}, {result.channel} density"
-    given = result.model.parameters
-    return name + (f" ({', '.join(f'{k}={v}' for k, v in given.items())})" if given else "")
+    given = ", ".join(f"{key}={_short(value)}" for key, value in result.model.parameters.items())
+    name += f" ({given})" if given else ""
+    return f"{name}, RANDOM WEIGHTS" if result.model.info.get("weights") == "random" else name
+
+
+def _short(value: Any) -> str:
+    """A parameter's value; of a path, the last part."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
 
 
 def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | None = None) -> Board:

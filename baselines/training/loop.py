@@ -112,8 +112,7 @@ def prepare(network: nn.Module, device: str) -> nn.Module:
     """
     import torch
 
-    if device == "cpu":
-        _keep_freed_memory()
+    keep_freed_memory(device)
     check_device(device)
     return network.to(device=torch.device(device), memory_format=torch.channels_last)
 
@@ -133,12 +132,12 @@ def check_device(device: str) -> None:
         raise EcdbenchError(f"The device '{device}' cannot be used ({reason}); use --device cpu.") from error
 
 
-def _keep_freed_memory() -> None:
-    """Let the C library keep the buffers that every training step frees and asks for again.
+def keep_freed_memory(device: str) -> None:
+    """On a processor, let the C library keep the buffers that every training step frees and asks for again.
 
     By default glibc returns large ones to the system, and an epoch spends a tenth of its time on page faults.
     """
-    if platform.libc_ver()[0] == "glibc":
+    if device == "cpu" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest value it takes
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -257,5 +256,9 @@ def _precision(on: torch.Tensor, settings: LoopSettings) -> Any:
     import torch
 
     device = on.device.type
-    reduced = settings.precision == "bfloat16" or (settings.precision == "auto" and device == "cuda")
-    return torch.autocast(device, torch.bfloat16, enabled=reduced)
+    return torch.autocast(device, torch.bfloat16, enabled=is_reduced(settings.precision, device))
+
+
+def is_reduced(precision: str, device: str) -> bool:
+    """Whether to compute in bfloat16."""
+    return precision == "bfloat16" or (precision == "auto" and device.startswith("cuda"))

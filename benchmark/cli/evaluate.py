@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
+from ..environment import is_main_process
 from ..errors import EcdbenchError
 from .output import print_table, progress_bars, say, shown, warn
 
@@ -49,7 +50,8 @@ def evaluate_command(
     from .scores import print_result
 
     # What a model prints goes to standard error, so that ours can be read by machines.
-    with redirect_stdout(sys.stderr), progress_bars(quiet or as_json) as (progress, steps):
+    speaks = is_main_process()
+    with redirect_stdout(sys.stderr), progress_bars(quiet or as_json or not speaks) as (progress, steps):
         run = evaluate(
             model,
             task,
@@ -58,6 +60,8 @@ def evaluate_command(
             step_progress=steps,
             **options,
         )
+    if not speaks:
+        return
     if as_json:
         say(run.result.model_dump_json(indent=1))
     elif quiet:

@@ -28,18 +28,26 @@ def print_result(run: Run) -> None:
     columns = ["split", "n", f"RMSE ({result.unit})", "R2", "MAE", "skill", "RMSE/range", "coverage"]
     print_table(columns, rows, title=_title(result), caption=_caption(result))
     if result.model.info:
-        say(
-            "  "
-            + ", ".join(
-                f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
-                for name, value in result.model.info.items()
-            )
-        )
+        say("  " + ", ".join(f"{name} {_shown_value(value)}" for name, value in result.model.info.items()))
+    if result.stages:
+        print_table(*_stage_table(result))
+    for note in result.notes:
+        say(f"  Note: {note}")
     if literature := reported_cells(result.task):
         print_table(REPORTED_COLUMNS, literature)
     if not result.rankable:
         say("Too many predictions failed for the run to be ranked; failed ones were scored as the training mean.")
     say(f"Run folder: {shown(run.folder)}")
+
+
+def _stage_table(result: Result) -> tuple[list[str], list[list[str]], str]:
+    splits = list(result.scores)
+    columns = ["stage", *(f"{metric}, {split}" for split in splits for metric in (f"RMSE ({result.unit})", "R2"))]
+    rows = [
+        [stage, *(_with_spread(score) for split in splits for score in (by_split[split].rmse, by_split[split].r2))]
+        for stage, by_split in result.stages.items()
+    ]
+    return columns, rows, "Stage by stage"
 
 
 def _title(result: Result) -> str:
@@ -53,6 +61,13 @@ def _caption(result: Result) -> str:
     if clusters:
         text += ", whole groups at a time"
     return text + ("; +-: standard deviation over seeds." if len(result.seeds) > 1 else ".")
+
+
+def _shown_value(value: object) -> str:
+    """Numbers with separators, hashes by their beginning."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else str(value)
 
 
 def _with_spread(score: Score) -> str:

@@ -1,0 +1,1 @@
+"""Transfer learning: pretrained networks on charge densities and texts."""

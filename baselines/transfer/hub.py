@@ -1,0 +1,52 @@
+"""Folders of transformers models: local ones, and snapshots from the hub."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ...benchmark.errors import ModelError
+from .weights import hash_of
+
+# What a model folder consists of; weights are safetensors only, since a pickle can run code.
+_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+def find_folder(name: str, kind: str) -> Path:
+    """The folder of a transformers model, downloaded where needed.
+
+    Args:
+        name: a folder, or the name of a repository on the hub.
+        kind: what the model is called in messages.
+
+    Raises:
+        ModelError: it is not there, or lacks weights or configuration.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = _download(name, kind)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{name} is no transformers model: it has no config.json; give the folder of one.")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(f"{name} has no weights as safetensors, and nothing else is loaded; save the model again.")
+    return folder
+
+
+def hash_of_folder(folder: Path) -> str:
+    """The sha256 of the names and hashes of a model's files."""
+    files = sorted(file for pattern in _FILES for file in folder.glob(pattern))
+    text = "".join(f"{file.name} {hash_of(file)}\n" for file in files)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _download(name: str, kind: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ModelError(
+            f"The {kind} {name} is not here and cannot be downloaded ({type(error).__name__}: {reason}). "
+            "Check the name, go online once, or give the path of its folder."
+        ) from error

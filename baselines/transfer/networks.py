@@ -1,0 +1,131 @@
+"""Networks that transfer learning is made of. This module loads torch; import it where one is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Whole(nn.Module):
+    """A timm network without its top: from normalised images to pooled features, shape (n, width)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network.forward_head(self.network.forward_features(images), pre_logits=True)
+
+
+class Tail(nn.Module):
+    """The part of a network that is trained, down to pooled features.
+
+    As in Keras, a normalisation that is frozen uses the averages it came with. One that is trained does so too where
+    `batch_statistics` is false: then only its scale and shift are learnt.
+
+    Args:
+        body: from the divided tensor, or images, to pooled features.
+        trained: names of the modules to train; None for all.
+        batch_statistics: whether trained normalisations use the statistics of the batch.
+    """
+
+    def __init__(self, body: nn.Module, trained: Collection[str] | None, batch_statistics: bool) -> None:
+        super().__init__()
+        self.body = body.requires_grad_(trained is None)
+        if trained is not None:
+            for name in trained:
+                body.get_submodule(name).requires_grad_(True)
+        self._fixed = [
+            module
+            for name, module in body.named_modules()
+            if isinstance(module, _BatchNorm) and not (batch_statistics and (trained is None or name in trained))
+        ]
+
+    def forward(self, divided: torch.Tensor) -> torch.Tensor:
+        return self.body(divided)
+
+    def train(self, mode: bool = True) -> Tail:
+        super().train(mode)
+        for module in self._fixed:
+            module.eval()
+        return self
+
+
+class Fusion(nn.Module):
+    """Image and text joined: features side by side, Dense 32, dropout, Dense 1 (Table 3 of arXiv 2401.09301).
+
+    Args:
+        image: from the first input to features (or to the image model's one output); None without image.
+        text: from the last inputs to pooled token embeddings; None without text.
+        width: of the two side by side.
+        dropout: its rate.
+    """
+
+    def __init__(self, image: nn.Module | None, text: nn.Module | None, width: int, dropout: float) -> None:
+        super().__init__()
+        self.image, self.text = image, text
+        self.head = nn.Sequential(dense(width, 32), nn.ReLU(), nn.Dropout(dropout), dense(32, 1))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        parts = []
+        if self.image is not None:
+            parts.append(self.image(inputs[0]))
+            inputs = inputs[1:]
+        if self.text is not None:
+            parts.append(self.text(*inputs))
+        return self.head(torch.cat(parts, dim=1))
+
+
+class Inference(nn.Module):
+    """A network that stays as it is: frozen, in inference mode whatever surrounds it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.network(*inputs)
+
+    def train(self, mode: bool = True) -> Inference:
+        self.training = mode
+        return self
+
+
+def dense(width: int, outputs: int) -> nn.Linear:
+    """A dense layer that starts as in Keras: Glorot uniform, bias zero."""
+    layer = nn.Linear(width, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def regression_head(width: int, dropout: float) -> nn.Sequential:
+    """The paper's head on pooled features: dropout and one linear neuron."""
+    return nn.Sequential(nn.Dropout(dropout), dense(width, 1))
+
+
+class TextNetwork(nn.Module):
+    """A transformers encoder: from tokens and mask, shape (n, tokens), to the mean of the token embeddings."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        embeddings = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state
+        weight = mask[:, :, None].to(embeddings.dtype)
+        return (embeddings * weight).sum(dim=1) / weight.sum(dim=1)
+
+
+class Joined(nn.Module):
+    """A head on several inputs side by side."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.cat(inputs, dim=1))

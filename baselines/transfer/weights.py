@@ -1,0 +1,139 @@
+"""Weights of image networks: from the hub, from a file, or random where that is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...benchmark.errors import ModelError
+from ...benchmark.storage import sha256_file
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+RANDOM = "random"
+PRETRAINED = "pretrained"
+# What a weights file may hold besides the convolutions: the top, under the names timm gives it.
+_TOPS = ("AuxLogits.", "pre_logits.", "head.", "fc.", "classifier.", "head_dist.")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights of a network come from.
+
+    Attributes:
+        kind: `pretrained` (from the hub), `file` or `random`.
+        path: the file, where there is one.
+        sha256: of the file; of the name for random ones, which are drawn with one fixed seed.
+    """
+
+    kind: str
+    path: Path | None
+    sha256: str
+
+    def as_dict(self) -> dict[str, str]:
+        """What a result says of them."""
+        name = {"weights": self.kind} if self.path is None else {"weights": f"{self.kind} {self.path.name}"}
+        return name | {"weights_sha256": self.sha256}
+
+
+def find_weights(network: str, weights: str) -> Weights:
+    """Find the weights, downloading them where needed.
+
+    Args:
+        network: timm name.
+        weights: `pretrained`, `random`, or the path of a safetensors file (or of a checkpoint of plain tensors).
+
+    Raises:
+        ModelError: they are not there.
+    """
+    if weights == RANDOM:
+        return Weights(RANDOM, None, hashlib.sha256(f"random/{network}".encode()).hexdigest())
+    kind, path = (PRETRAINED, _download(network)) if weights == PRETRAINED else ("file", Path(str(weights)))
+    if not path.is_file():
+        raise ModelError(
+            f"There is no weights file {weights}; give a path, or weights={PRETRAINED} for the hub's, or "
+            f"weights={RANDOM} for random ones."
+        )
+    return Weights(kind, path, hash_of(path))
+
+
+def hash_of(path: Path) -> str:
+    """The sha256 of a file, read once as long as the file does not change."""
+    state = path.stat()
+    return _hash_of(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _hash_of(path: Path, size: int, changed: int) -> str:
+    return sha256_file(path)
+
+
+def load_weights(network: nn.Module, weights: Weights) -> None:
+    """Fill a network that has no top. Random ones stay as they were drawn.
+
+    Raises:
+        ModelError: the file is damaged, is more than plain tensors, or belongs to another network.
+    """
+    if weights.path is None:
+        return
+    content = _read(weights.path)
+    own = network.state_dict()
+    absent = [name for name in own if name not in content and not name.endswith("num_batches_tracked")]
+    foreign = [name for name in content if name not in own and not name.startswith(_TOPS)]
+    if absent or foreign:
+        which = f"it lacks {absent[0]}" if absent else f"{foreign[0]} has no place"
+        raise ModelError(f"{weights.path} holds the weights of another network ({which}); name its backbone.")
+    for name, value in own.items():
+        if name in content and content[name].shape != value.shape:
+            shapes = f"{name} has shape {tuple(content[name].shape)}, not {tuple(value.shape)}"
+            raise ModelError(f"{weights.path} holds the weights of another network ({shapes}); name its backbone.")
+    network.load_state_dict({name: content.get(name, value) for name, value in own.items()})
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no whole safetensors file ({error}); download it again.") from error
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no file of plain tensors, and nothing else is loaded; save it as safetensors."
+        ) from error
+    content = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise ModelError(f"{path} holds no table of tensors by name; save the network's state_dict as safetensors.")
+    return content
+
+
+def _download(network: str) -> Path:
+    import timm
+    from huggingface_hub import hf_hub_download
+    from timm.models import download_cached_file
+
+    config = timm.get_pretrained_cfg(network)
+    if config is None or not config.has_weights:
+        raise ModelError(f"timm has no pretrained weights for {network}; give --set weights=PATH.")
+    try:
+        if config.hf_hub_id:
+            return Path(hf_hub_download(config.hf_hub_id, "model.safetensors"))
+        if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+            raise OSError("HF_HUB_OFFLINE is set")
+        return Path(download_cached_file(config.url, progress=False))
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ModelError(
+            f"The pretrained weights of {network} are not here and cannot be downloaded ({type(error).__name__}: "
+            f"{reason}). Go online once, or give --set weights=PATH; weights=random has to be asked for."
+        ) from error
