@@ -80,17 +80,27 @@ def evaluate(
         if isinstance(task, TaskData)
         else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
     )
+    watchers = {"progress": progress, "step_progress": step_progress}
+    given = {name: watcher for name, watcher in watchers.items() if watcher is not None}
+    setting = setting_of(seeds, device, out, protocol=protocol, cache=cache, fresh=fresh, **given)
+    return evaluate_model(resolve(model, parameters), data, setting)
+
+
+def setting_of(
+    seeds: int | Sequence[int], device: str, out: Path | str, cache: Path | str | None = None, **others: Any
+) -> Setting:
+    """A setting from what a user gives.
+
+    Raises:
+        EcdbenchError: no seeds.
+    """
     chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not chosen or len(set(chosen)) < len(chosen) or not all(isinstance(s, int) and s >= 0 for s in chosen):
         raise EcdbenchError(f"seeds={seeds!r} names no seeds; give a number of seeds or distinct numbers from 0 on.")
-    watchers = {"progress": progress, "step_progress": step_progress}
-    setting = Setting(
-        protocol=protocol,
+    return Setting(
         seeds=chosen,
         device=device,
         out=Path(out).absolute(),  # a model may change the current folder
         cache=(Path(cache) if cache is not None else default_cache()).absolute(),
-        fresh=fresh,
-        **{name: watcher for name, watcher in watchers.items() if watcher is not None},
+        **others,
     )
-    return evaluate_model(resolve(model, parameters), data, setting)

@@ -134,6 +134,76 @@ def evaluate(
     )
 
 
+@app.command(
+    epilog="Examples: ecdbench tune frozen --task sfe --trials 30   |   "
+    "ecdbench tune my_model.py --task ecd-fcc/k_vrh --search trees=50:500:50"
+)
+def tune(
+    model: Annotated[str, typer.Argument(help="As for evaluate.")],
+    task: TaskOption,
+    trials: Annotated[int, typer.Option(min=1, help="Finished trials in all; an existing study goes on.")] = 30,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LOW:HIGH[:log|:STEP]",
+            help="A parameter to search, repeatable; by default what the model offers (batch size, learning rate).",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds a trial has.")] = 1,
+    split: Split = None,
+    text: Text = "none",
+    channel: Channel = None,
+    settings: Settings = None,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="Studies are kept inside.")] = Path("tuning"),
+    data_dir: DataDir = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search hyper-parameters by cross-validation over train and validation; the holdout is not touched.
+
+    The study is on disk: an interrupted search goes on where it stopped. Leaves best.json, trials.csv and plots.
+    """
+    from .tune import tune_command
+
+    options = {"seeds": seeds, "split": split, "text": text, "channel": channel, "device": device, "out": out}
+    tune_command(model, task, trials, search or [], settings or [], {**options, "data_dir": data_dir}, json, quiet)
+
+
+@app.command(
+    epilog="Examples: ecdbench stability finetuned --task sfe --seeds 9   |   "
+    "ecdbench stability finetuned --task sfe --vary finetuning_rate=1e-3,3e-4,1e-4,3e-5"
+)
+def stability(
+    model: Annotated[str, typer.Argument(help="As for evaluate.")],
+    task: TaskOption,
+    vary: Annotated[
+        str | None, typer.Option(metavar="NAME=VALUE,...", help="A parameter and its values; without it, seeds.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per value: 1, or 9 where only seeds vary.")] = None,
+    protocol: Annotated[str, typer.Option(help="fixed (the split) or cv (10 folds, holdout untouched).")] = "fixed",
+    split: Split = None,
+    text: Text = "none",
+    channel: Channel = None,
+    settings: Settings = None,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("stability"),
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Train again and again with another seed or another value of one parameter: mean, spread, interval.
+
+    As Tables 9 and 10 of arXiv 2401.09301 do for the learning rate and for repeated training.
+    """
+    from .tune import stability_command
+
+    count = seeds or (9 if vary is None else 1)
+    options = {"seeds": count, "protocol": protocol, "split": split, "text": text, "channel": channel}
+    stability_command(
+        model, task, vary, settings or [], {**options, "device": device, "out": out, "data_dir": data_dir}, json
+    )
+
+
 @app.command(epilog="Example: ecdbench check my_model.py")
 def check(
     model: Annotated[str, typer.Argument(help="As for evaluate.")],

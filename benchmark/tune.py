@@ -1,0 +1,215 @@
+"""Hyper-parameter search: Optuna over a model's parameters, scored by cross-validation, the holdout untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import MissingExtraError, ModelError
+from .evaluator import Setting, evaluate_model
+from .parts import cache_key
+from .predictor import silent
+from .resolve import Model, resolve
+from .storage import write_atomically, write_json
+from .task import TaskData
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of one parameter.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        step: between whole numbers; None for real ones.
+        log: whether to search on a log scale.
+    """
+
+    low: float
+    high: float
+    step: int | None
+    log: bool
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> Range:
+        """Read `LOW:HIGH:log` (real, log scale), `LOW:HIGH` (real) or `LOW:HIGH:STEP` (whole numbers).
+
+        Raises:
+            ModelError: it is something else.
+        """
+        low, high, how = (*text.split(":"), "", "", "")[:3]
+        try:
+            found = cls(float(low), float(high), int(how) if how not in ("", "log") else None, how == "log")
+        except ValueError:
+            found = cls(0, 0, None, False)
+        whole = found.step is None or (found.step > 0 and found.low % 1 == 0 == found.high % 1)
+        if text.count(":") > 2 or not found.low < found.high < math.inf or not whole or (found.log and found.low <= 0):
+            raise ModelError(
+                f"'{name}={text}' is no range; write {name}=LOW:HIGH, LOW:HIGH:log, or LOW:HIGH:STEP for whole numbers."
+            )
+        return found
+
+    def suggest(self, name: str, trial: optuna.Trial) -> float | int:
+        """A value for a trial."""
+        if self.step is not None:
+            return trial.suggest_int(name, int(self.low), int(self.high), step=self.step)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A finished search.
+
+    Attributes:
+        folder: with the study, `best.json`, `trials.csv`, `history.png` and `importances.png`.
+        best: the best parameters found.
+        rmse: their out-of-fold RMSE, in the task's unit.
+        study: Optuna's study.
+    """
+
+    folder: Path
+    best: dict[str, Any]
+    rmse: float
+    study: optuna.Study = field(repr=False)
+
+
+def search_ranges(model: Model, given: Mapping[str, str]) -> dict[str, Range]:
+    """What is searched: what was given, else what the model offers in its attribute `search`.
+
+    Raises:
+        ModelError: neither says anything, or a parameter is fixed and searched.
+    """
+    texts = dict(given) or {
+        name: text for name, text in getattr(model.create(), "search", {}).items() if name not in model.parameters
+    }
+    if not texts:
+        raise ModelError(f"{model.name} says nothing to search; give --search NAME=LOW:HIGH[:log], repeatable.")
+    if both := [name for name in texts if name in model.parameters]:
+        raise ModelError(f"{both[0]} is both set and searched; leave one out.")
+    return {name: Range.parse(name, text) for name, text in texts.items()}
+
+
+def tune(
+    model: Model,
+    data: TaskData,
+    ranges: Mapping[str, Range],
+    trials: int,
+    setting: Setting,
+    progress: Callable[[int, int, str], None] = silent,
+) -> Tuning:
+    """Search until the study has this many finished trials; one that exists goes on.
+
+    Args:
+        model: the model, with the parameters that stay fixed.
+        data: the task.
+        ranges: see `search_ranges`.
+        trials: how many in all.
+        setting: where and how; each trial is a cross-validation over train and validation with its seeds.
+        progress: called after each trial.
+
+    Raises:
+        ModelError: every trial failed.
+    """
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as error:
+        raise MissingExtraError("Tuning", "torch") from error
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = setting.out / data.task.id.replace("/", "--") / f"{model.name}-{_key(model, data, ranges, setting)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        study_name=model.name,
+        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=0),
+    )
+    _take_up(study)
+    inner = replace(setting, protocol="cv", out=folder / "runs")
+
+    def objective(trial: optuna.Trial) -> float:
+        chosen = {name: found.suggest(name, trial) for name, found in ranges.items()}
+        try:
+            run = evaluate_model(resolve(model.spec, {**model.parameters, **chosen}), data, inner)
+        except ModelError as error:
+            trial.set_user_attr("failure", str(error))
+            raise optuna.TrialPruned from error
+        rmse = run.result.scores["cv"].rmse.value
+        assert rmse is not None
+        return rmse
+
+    while (done := _finished(study)) < trials:
+        progress(done, trials, _so_far(study))
+        # A sampler that starts again must not repeat its first draws.
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+        study.optimize(objective, n_trials=1)
+    progress(trials, trials, _so_far(study))
+    if not _completed(study):
+        reason = study.trials[-1].user_attrs.get("failure", "unknown")
+        raise ModelError(f"All {trials} trials failed; the last one: {reason}")
+    _write(study, folder, model)
+    return Tuning(folder, dict(study.best_params), float(study.best_value), study)
+
+
+def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Setting) -> str:
+    """What a study depends on, as a short hash: another version of the model is another study."""
+    key = cache_key(model, data, "cv", setting.device)
+    text = json.dumps([key, list(setting.seeds), {name: vars(found) for name, found in sorted(ranges.items())}])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _take_up(study: optuna.Study) -> None:
+    """Put trials that an interrupt left unfinished back into the queue."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params, skip_if_exists=True)
+
+
+def _finished(study: optuna.Study) -> int:
+    from optuna.trial import TrialState
+
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def _completed(study: optuna.Study) -> bool:
+    from optuna.trial import TrialState
+
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def _so_far(study: optuna.Study) -> str:
+    return f"best RMSE {study.best_value:.4g}" if _completed(study) else "trials"
+
+
+def _write(study: optuna.Study, folder: Path, model: Model) -> None:
+    import warnings
+
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.visualization import matplotlib as plots
+
+    parameters = {**model.parameters, **study.best_params}
+    write_json(folder / "best.json", {"model": model.spec, "parameters": parameters, "cv_rmse": study.best_value})
+    table = study.trials_dataframe(("number", "value", "state", "params", "user_attrs", "duration"))
+    write_atomically(folder / "trials.csv", lambda path: table.to_csv(path, index=False))
+    drawings = {"history": plots.plot_optimization_history}
+    if len(study.best_params) > 1 and len(study.trials) > 3:
+        drawings["importances"] = partial(plots.plot_param_importances)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        for name, draw in drawings.items():
+            figure = draw(study).get_figure()
+            figure.tight_layout()
+            write_atomically(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=100))
