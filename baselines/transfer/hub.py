@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from ...benchmark.errors import ModelError
 from .weights import hash_of
@@ -37,6 +38,30 @@ def hash_of_folder(folder: Path) -> str:
     files = sorted(file for pattern in _FILES for file in folder.glob(pattern))
     text = "".join(f"{file.name} {hash_of(file)}\n" for file in files)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_model(kind: Any, folder: Path, name: str) -> Any:
+    """Load a transformers model in inference mode, its weights frozen.
+
+    Args:
+        kind: the transformers class.
+        folder: of the model.
+        name: what it is called in messages.
+
+    Raises:
+        ModelError: the folder holds another kind of model, or a damaged one.
+    """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        model, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ModelError(f"{folder} cannot be loaded as a {name} ({type(error).__name__}: {reason}).") from error
+    if absent := sorted(key for key in report["missing_keys"] if not key.startswith("pooler.")):
+        raise ModelError(f"The weights in {folder} are not whole: {absent[0]} is missing; save or download them again.")
+    return model.requires_grad_(False).eval()
 
 
 def _download(name: str, kind: str) -> Path:

@@ -7,12 +7,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...benchmark.errors import ModelError
 from ..training import loop
 from ..training.sources import FeatureSource, JoinedSource
 from .backbone import Normalisation
 from .extract import Extractor, ImageReader, Network, StoredImages
-from .hub import find_folder, hash_of_folder
+from .hub import find_folder, hash_of_folder, load_model
 from .text import TextFeatures, load_tokenizer
 
 if TYPE_CHECKING:
@@ -22,14 +21,19 @@ if TYPE_CHECKING:
     from ..training.sources import Source
 
 
-@lru_cache(maxsize=2)
 def load_clip(name: str) -> ClipModel:
     """A CLIP model; folds and seeds share it, since nothing changes it.
 
     Raises:
         ModelError: it is not there.
     """
-    return ClipModel(find_folder(name, "CLIP model"))
+    folder = find_folder(name, "CLIP model")
+    return _clip_of(folder, hash_of_folder(folder))
+
+
+@lru_cache(maxsize=2)
+def _clip_of(folder: Path, sha256: str) -> ClipModel:
+    return ClipModel(folder, sha256)
 
 
 @dataclass(frozen=True)
@@ -38,26 +42,18 @@ class ClipModel:
 
     Attributes:
         folder: of the model, its tokenizer and its image settings.
+        sha256: hash of its files.
     """
 
     folder: Path
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of its files."""
-        return hash_of_folder(self.folder)
+    sha256: str
 
     @cached_property
     def model(self) -> Any:
         """The network; loaded when it is first needed."""
         from transformers import CLIPModel
 
-        try:
-            model = CLIPModel.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise ModelError(f"{self.folder} cannot be loaded as a CLIP model ({reason}).") from error
-        return model.requires_grad_(False).eval()
+        return load_model(CLIPModel, self.folder, "CLIP model")
 
     @cached_property
     def tokenizer(self) -> Any:

@@ -76,7 +76,8 @@ class Order:
         chosen: set[str] = set()
         halves = [node for node in self._layers[self.count - layers :] if node.op == "call_module"]
         for node in halves:
-            if self._weight(node) == 1 or halves.count(node) == 2:
+            has_weights = any(True for _ in self.root.get_submodule(str(node.target)).parameters())
+            if has_weights and (self._weight(node) == 1 or halves.count(node) == 2):
                 chosen.add(str(node.target))
         return chosen
 
@@ -84,14 +85,19 @@ class Order:
         """The network up to the last place, before its last layers, where one tensor says everything; and the rest.
 
         None and the whole network where that place is the input.
+
+        Raises:
+            ModelError: the last layers have no weights.
         """
         import torch
         from torch import fx
 
         chosen = self.last(layers)
         nodes = list(self.graph.nodes)
-        first = next(i for i, node in enumerate(nodes) if node.op == "call_module" and node.target in chosen)
-        cut = self._cut_before(nodes, first)
+        weighted = [i for i, node in enumerate(nodes) if node.op == "call_module" and node.target in chosen]
+        if not weighted:
+            raise ModelError(f"The last {layers} of this network's {self.count} layers have no weights; take more.")
+        cut = self._cut_before(nodes, weighted[0])
         if cut == 0:
             return None, self.root
         frozen, rest = fx.Graph(), fx.Graph()

@@ -16,7 +16,7 @@ from ...benchmark.features import FeatureRows, content_key
 from ..training.memory import Halving
 from ..training.sources import FeatureSource, TensorSource
 from .extract import Network
-from .hub import find_folder, hash_of_folder
+from .hub import find_folder, hash_of_folder, load_model
 
 if TYPE_CHECKING:
     import torch
@@ -30,17 +30,25 @@ if TYPE_CHECKING:
 
 # The paper's encoders, by the names of their repositories.
 PRESETS = {"roberta-base": "FacebookAI/roberta-base", "albert-base-v2": "albert/albert-base-v2"}
+_VOCABULARIES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"
+)  # fmt: skip
 _BATCH = 64
 
 
-@lru_cache(maxsize=2)
 def load_encoder(name: str) -> TextEncoder:
     """An encoder; folds and seeds share it, since nothing changes it.
 
     Raises:
         ModelError: it is not there.
     """
-    return TextEncoder(find_folder(PRESETS.get(name, name), "text encoder"))
+    folder = find_folder(PRESETS.get(name, name), "text encoder")
+    return _encoder_of(folder, hash_of_folder(folder))
+
+
+@lru_cache(maxsize=2)
+def _encoder_of(folder: Path, sha256: str) -> TextEncoder:
+    return TextEncoder(folder, sha256)
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -51,12 +59,13 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
+    sentence = f"{folder} has no tokenizer that can be loaded; put the encoder's tokenizer files beside its weights."
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise ModelError(sentence)  # transformers would make an empty one
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"{folder} has no tokenizer that can be loaded; put the encoder's tokenizer files beside its weights."
-        ) from error
+    except Exception as error:
+        raise ModelError(sentence) from error
 
 
 @dataclass(frozen=True)
@@ -65,28 +74,21 @@ class TextEncoder:
 
     Attributes:
         folder: of the model and its tokenizer.
+        sha256: hash of its files.
     """
 
     folder: Path
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of its files."""
-        return hash_of_folder(self.folder)
+    sha256: str
 
     @cached_property
     def model(self) -> nn.Module:
         """The network; loaded when it is first needed."""
         from transformers import AutoModel
 
-        try:
-            model = AutoModel.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise ModelError(f"{self.folder} cannot be loaded as a text encoder ({reason}).") from error
+        model = load_model(AutoModel, self.folder, "text encoder")
         if getattr(model, "pooler", None) is not None:
             model.pooler = None  # of its pre-training task; token embeddings are pooled here
-        return model.requires_grad_(False).eval()
+        return model
 
     @cached_property
     def tokenizer(self) -> Any:

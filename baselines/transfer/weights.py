@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 from ...benchmark.errors import ModelError
 from ...benchmark.storage import sha256_file
@@ -119,8 +119,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 def _download(network: str) -> Path:
     import timm
+    import torch.hub
     from huggingface_hub import hf_hub_download
-    from timm.models import download_cached_file
 
     config = timm.get_pretrained_cfg(network)
     if config is None or not config.has_weights:
@@ -128,9 +128,11 @@ def _download(network: str) -> Path:
     try:
         if config.hf_hub_id:
             return Path(hf_hub_download(config.hf_hub_id, "model.safetensors"))
-        if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-            raise OSError("HF_HUB_OFFLINE is set")
-        return Path(download_cached_file(config.url, progress=False))
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(config.url).path).name
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(config.url, str(file), progress=False)
+        return file
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ModelError(
