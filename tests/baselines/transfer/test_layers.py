@@ -21,6 +21,10 @@ KERAS = {
 }
 
 
+# By number of last layers: `for layer in model.layers[-N:]: layer.trainable = True`.
+KERAS_LAST = [(50, 7_173_312), (100, 13_624_064), (150, 16_641_216), (311, 21_768_352)]
+
+
 def backbone(name):
     network = PRESETS[name].network if name in PRESETS else name
     return Backbone(network, find_weights(network, "random"))
@@ -50,9 +54,7 @@ def test_inception_has_keras_layers(inception):
     assert inception.order.count == 311
 
 
-@pytest.mark.parametrize(
-    ("layers", "keras"), [(50, 7_173_312), (100, 13_624_064), (150, 16_641_216), (311, 21_768_352)]
-)
+@pytest.mark.parametrize(("layers", "keras"), KERAS_LAST)
 def test_the_last_layers_of_inception_are_those_of_keras(inception, layers, keras):
     """Trainable weights after `for layer in model.layers[-N:]: layer.trainable = True` in Keras 3."""
     tail = inception.tail(layers, batch_statistics=False)

@@ -79,7 +79,7 @@ def test_weights_of_another_network(content, tmp_path, change, message):
 
 
 def test_files_that_are_none(content, tmp_path):
-    with pytest.raises(ModelError, match="There is no weights file nothing.safetensors"):
+    with pytest.raises(ModelError, match=r"There is no weights file nothing.safetensors"):
         loaded("nothing.safetensors")
     path = tmp_path / "cut.safetensors"
     save_file(content, path)
@@ -101,7 +101,7 @@ def test_offline_there_is_no_silent_fallback(network, monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
-    with pytest.raises(ModelError, match="cannot be downloaded.*weights=random has to be asked for"):
+    with pytest.raises(ModelError, match=r"cannot be downloaded.*weights=random has to be asked for"):
         find_weights(network, "pretrained")
 
 
@@ -120,7 +120,7 @@ def test_random_weights_are_the_same_each_time():
 def test_names():
     assert preset_of("inception-v3").batch_size == 6 and preset_of("inception-v3").learning_rate == 0.007
     assert preset_of("convnext_tiny").network == "convnext_tiny"
-    with pytest.raises(ModelError, match="Did you mean .*convnext_tiny"):
+    with pytest.raises(ModelError, match=r"Did you mean .*convnext_tiny"):
         preset_of("convnext_tini")
-    with pytest.raises(ModelError, match="Did you mean .*inception-v3"):
+    with pytest.raises(ModelError, match=r"Did you mean .*inception-v3"):
         preset_of("inceptionv3")
