@@ -126,7 +126,7 @@ def tune(
     except ImportError as error:
         raise MissingExtraError("Tuning", "torch") from error
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = setting.out / data.task.id.replace("/", "--") / f"{model.name}-{_key(model, data, ranges, setting)}"
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
@@ -175,7 +175,14 @@ def _take_up(study: optuna.Study) -> None:
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params, skip_if_exists=True)
+    trials = study.get_trials(deepcopy=False)
+    known = [
+        trial.params or trial.system_attrs.get("fixed_params") for trial in trials if trial.state != TrialState.FAIL
+    ]
+    for trial in trials:
+        if trial.state == TrialState.FAIL and trial.params and trial.params not in known:
+            known.append(trial.params)
+            study.enqueue_trial(trial.params)
 
 
 def _finished(study: optuna.Study) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 class Mine:
     def fit(self, train, validation, context):
         self.rng = np.random.default_rng(context.seed)
-        self.mean = float(np.mean(train["target"])) + self.rng.normal()
+        self.mean = float(np.mean(train["target"])) + 100 * self.rng.normal()
     def predict(self, data):
         return np.array([self.mean + d.mean() for d in data["density"]])
 """
