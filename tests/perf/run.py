@@ -1,8 +1,8 @@
 """Measurements, printed as ratios measured side by side in one run. Not part of the tests.
 
-    python tests/perf/run.py [help] [slice] [bootstrap] [cnn]
+    python tests/perf/run.py [help] [slice] [bootstrap] [cnn] [frozen] [memory]
 
-`cnn` needs the sfe files and, for the Keras side, a Python that has it: KERAS_PYTHON=/path/to/python.
+`cnn` and `frozen` need the sfe files and, for the Keras side, a Python that has it: KERAS_PYTHON=/path/to/python.
 `slice` needs the raw folder of ecd-fcc. ECDBENCH_DATA says where both are.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-PARTS = ("help", "slice", "bootstrap", "cnn")
+PARTS = ("help", "slice", "bootstrap", "cnn", "frozen", "memory")
 
 
 def main() -> None:
