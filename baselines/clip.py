@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 class Clip(StagedPredictor):
-    """CLIP's embeddings of image and text side by side (of the image alone with `--text none`), dropout, one linear
-    neuron; trained as `frozen` is. CLIP reads 77 tokens; longer texts are cut.
+    """A linear head on CLIP's frozen embeddings of image and text.
+
+    The two side by side (the image alone with `--text none`), dropout, one linear neuron; trained as `frozen` is. CLIP
+    reads 77 tokens; longer texts are cut.
 
     Args:
         model: a CLIP model on the hub, or a folder.

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 
 class Finetuned(Frozen):
-    """Fine-tuning as in Table 5 of arXiv 2401.09301: the frozen model's head first, then its last 50 layers with it at
-    a learning rate of 1e-4; further stages unfreeze more.
+    """A pretrained image network whose last layers are trained too, stage by stage.
+
+    As in Table 5 of arXiv 2401.09301: the head of `frozen` first, then the last 50 layers with it at a learning rate of
+    1e-4; further stages unfreeze more, and each stage is scored.
 
     Layers are counted as in Keras: a convolution, a normalisation, an activation, a pooling, a concatenation are one
     each. Normalisations keep the averages they were pretrained with, also where their scale and shift are trained;

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class Frozen(StagedPredictor):
-    """Transfer learning as in Table 4 of arXiv 2401.09301: global average pooling of a frozen backbone's features,
-    dropout, one linear neuron; Adam, squared error, early stopping; flips and rotations.
+    """A pretrained image network that stays frozen, with one neuron on its pooled features.
 
-    Each image passes through the backbone once per augmented view; features are kept by content and used again.
-    Targets are learnt on the scale of `sfe`, where the paper's learning rates were found.
+    As in Table 4 of arXiv 2401.09301: global average pooling, dropout, one linear neuron; Adam, squared error, early
+    stopping; flips and rotations up to 0.2 of a turn. Each image passes through the network once per augmented view;
+    features are kept by content and used again. Targets are learnt on the scale of `sfe`, where the paper's learning
+    rates were found.
 
     Args:
         backbone: `inception-v3`, `xception`, `vgg16`, `vgg19`, `densenet121`, or any timm network.

@@ -28,9 +28,11 @@ FUSIONS = ("scalar", "features")
 
 
 class ImageText(Finetuned):
-    """Image and text as in Tables 3 and 13 of arXiv 2401.09301, in four stages: image head, last layers of the image
-    network, then the joint head (output of the image model beside the encoder's pooled token embeddings, Dense 32,
-    dropout, Dense 1) on both frozen, then all with the last layers of both. Each stage is scored.
+    """A fine-tuned image network joined with a text encoder, trained in four stages.
+
+    As in Tables 3 and 13 of arXiv 2401.09301: image head; last layers of the image network; joint head on both frozen
+    (output of the image model beside the mean of the encoder's token embeddings, Dense 32, dropout, Dense 1); the same
+    with the last layers of both. Each stage is scored. Unlike the paper's mean, this one leaves padding out.
 
     Args:
         encoder: `roberta-base`, `albert-base-v2`, any transformers encoder on the hub, or a folder.
@@ -54,6 +56,7 @@ class ImageText(Finetuned):
         precision: as in `frozen`.
     """
 
+    inputs: tuple[str, ...] = ("image", "text")
     search: ClassVar = {"joint_rate": "1e-4:0.1:log", "batch_size": "4:12:2"}
 
     def __init__(

@@ -23,6 +23,7 @@ from .protocol import Fold, folds_of, learning_ids, main_split
 from .resolve import Model
 from .results import ModelRecord, PartRecord, Result, Run, now, plain, write_run
 from .scoring import COVERAGE_THRESHOLD, Scored, Scores, impute, score
+from .stages import write_stages
 from .task import TaskData
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _record(
     def scores_of(frame: pd.DataFrame) -> dict[str, Scores]:
         return {split: score(scored, spread) for split, scored in score_frame(data, frame, means).items()}
 
-    scores = scores_of(predictions)
+    scores, has_text = scores_of(predictions), data.options.text != "none"
     result = Result(
         task=data.task.id,
         target=data.task.target.name,
@@ -186,7 +187,7 @@ def _record(
             spec=model.spec,
             parameters=plain(dict(model.parameters)),
             source_sha256=model.source,
-            inputs=None if model.inputs is None else list(model.inputs),
+            inputs=None if model.inputs is None else [name for name in model.inputs if name != "text" or has_text],
             info=parts[0].record.info,
         ),
         scores=scores,
@@ -206,6 +207,7 @@ def _record(
         if work.is_dir() and any(work.iterdir()):
             target = folder / "artifacts" / f"seed-{part.record.seed}_fold-{part.record.fold}"
             shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
+    write_stages(folder, result)
     return write_run(folder, result, predictions)
 
 

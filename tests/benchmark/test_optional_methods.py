@@ -1,10 +1,14 @@
 """What a predictor may say besides its predictions: stages, notes, a fingerprint."""
 
+import importlib.util
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from ecdbench import evaluate
 from ecdbench.benchmark.errors import ModelError
+from PIL import Image
 
 STAGED = """
 from pathlib import Path
@@ -41,6 +45,10 @@ def test_stages_are_scored_like_the_model(staged, k_vrh):
     assert stages["second"]["cv"] == run.result.scores["cv"]
     assert stages["first"]["cv"].rmse.value > stages["second"]["cv"].rmse.value
     assert stages["first"]["cv"].rmse.low is not None
+    table = json.loads((run.folder / "stages.json").read_text())
+    assert table["first"]["cv"]["rmse"]["value"] == stages["first"]["cv"].rmse.value
+    if importlib.util.find_spec("matplotlib"):
+        Image.open(run.folder / "stages.png").verify()
 
 
 def test_stages_are_printed_and_survive_the_cache(staged, cli):

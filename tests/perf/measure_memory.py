@@ -24,9 +24,8 @@ NETWORK = os.environ.get("PERF_NETWORK", "inception_v3")
 
 def write_images(folder: Path, count: int) -> None:
     """Write a dataset of images."""
-    from datasets import Dataset, Features
+    from datasets import Dataset, Features, disable_progress_bars
     from datasets import Image as ImageFeature
-    from datasets import disable_progress_bars
 
     disable_progress_bars()
     generator = np.random.default_rng(0)
