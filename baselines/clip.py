@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .training import loop
+from .training.checks import require_dropout, require_whole
 from .training.loop import LoopSettings
 from .transfer.joint import ClipBranch, load_clip
 from .transfer.stages import StagedPredictor
@@ -47,6 +48,8 @@ class Clip(StagedPredictor):
         views: int = 16,
         precision: str = "auto",
     ) -> None:
+        require_whole("views", views, least=0)
+        require_dropout(dropout)
         self.model, self.dropout, self.views = model, dropout, views
         self.settings = LoopSettings(batch_size, learning_rate, patience, max_epochs, precision)
 

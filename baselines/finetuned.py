@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..benchmark.errors import ModelError
 from .frozen import Frozen
+from .training.checks import require_choice, require_rate
 from .transfer.backbone import ALL
 from .transfer.branch import ImageBranch
 
@@ -71,9 +72,9 @@ class Finetuned(Frozen):
             backbone, weights, batch_size, learning_rate, patience, max_epochs, dropout, views, size, precision
         )
         self.layers = stage_layers(layers)
+        require_rate("finetuning_rate", finetuning_rate)
+        require_choice("batch_norm", batch_norm, ("frozen", "batch"))
         self.finetuning_rate = finetuning_rate
-        if batch_norm not in ("frozen", "batch"):
-            raise ModelError(f"batch_norm={batch_norm!r} is not known; it is frozen or batch.")
         self.batch_statistics = batch_norm == "batch"
 
     def train_stages(self, training: StagedTraining, train: Dataset, context: RunContext) -> None:
@@ -107,7 +108,7 @@ def stage_layers(layers: int | str | Sequence[int | str]) -> list[int | str]:
         ModelError: they are not numbers of layers, or do not grow.
     """
     stages: list[Any] = list(layers) if isinstance(layers, list | tuple) else [layers]
-    known = all(stage == ALL or (isinstance(stage, int) and stage > 0) for stage in stages)
+    known = all(stage == ALL or (type(stage) is int and stage > 0) for stage in stages)
     sizes = [math.inf if stage == ALL else stage for stage in stages] if known else []
     if not sizes or any(after <= before for before, after in pairwise(sizes)):
         raise ModelError(f'layers={layers!r} makes no sense; give numbers that grow, as in 50 or [50,100,150,"all"].')

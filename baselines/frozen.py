@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..benchmark.errors import ModelError
+from .training.checks import require_dropout, require_whole
 from .training.loop import LoopSettings
 from .transfer.branch import ImageBranch, ImageOptions
 from .transfer.presets import preset_of
@@ -55,10 +55,15 @@ class Frozen(StagedPredictor):
         size: str | None = None,
         precision: str = "auto",
     ) -> None:
-        if not isinstance(views, int) or views < 0:
-            raise ModelError(f"views={views!r} makes no sense; give a whole number, 0 for no augmentation.")
-        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise ModelError(f"dropout={dropout!r} makes no sense; give a rate from 0 to below 1.")
+        require_whole("views", views, least=0)
+        require_dropout(dropout)
+        LoopSettings(  # checks them; the preset's own are not known yet
+            1 if batch_size is None else batch_size,
+            1.0 if learning_rate is None else learning_rate,
+            patience,
+            max_epochs,
+            precision,
+        )
         self.options = ImageOptions(backbone, weights, size, views, precision)
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.patience, self.max_epochs = patience, max_epochs

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..benchmark.errors import ModelError, unknown_name
+from ..benchmark.errors import ModelError
 from .finetuned import Finetuned
 from .training import loop
+from .training.checks import require_choice, require_rate, require_whole
 from .training.sources import JoinedSource
+from .transfer.backbone import ALL
 from .transfer.branch import ImageBranch
 from .transfer.stages import StagedPredictor
 from .transfer.text import TextBranch, load_encoder
@@ -85,10 +87,12 @@ class ImageText(Finetuned):
             layers, finetuning_rate, batch_norm, backbone, weights, batch_size, learning_rate,
             patience, max_epochs, dropout, views, size, precision,
         )  # fmt: skip
-        if modality not in MODALITIES:
-            raise ModelError(unknown_name("modality", modality, MODALITIES, "There are image, text and both."))
-        if fusion not in FUSIONS:
-            raise ModelError(unknown_name("fusion", fusion, FUSIONS, "There are scalar and features."))
+        require_choice("modality", modality, list(MODALITIES))
+        require_choice("fusion", fusion, FUSIONS)
+        require_rate("joint_rate", joint_rate)
+        require_whole("max_tokens", max_tokens)
+        if text_layers != ALL:
+            require_whole("text_layers", text_layers, least=0)
         self.encoder, self.max_tokens, self.text_layers = encoder, max_tokens, text_layers
         self.fusion, self.joint_rate = fusion, joint_rate
         self.inputs = MODALITIES[modality]
@@ -106,11 +110,12 @@ class ImageText(Finetuned):
     def train_stages(self, training: StagedTraining, train: Dataset, context: RunContext) -> None:
         """The four stages, or those of one side."""
         network: nn.Module | None = None
+        if "text" in self.inputs:
+            self._text = self._text_branch(train, context)
         if "image" in self.inputs:
             self._branch = ImageBranch(self.options, train, context)
             network = self.train_layers(training, self.train_head(training))
         if "text" in self.inputs:
-            self._text = self._text_branch(train, context)
             self.train_joint(training, network)
 
     def train_joint(self, training: StagedTraining, image: nn.Module | None) -> None:
@@ -158,6 +163,7 @@ class ImageText(Finetuned):
             raise ModelError("image-text needs text: --text single, key or all, or --set modality=image without it.")
         encoder = load_encoder(self.encoder)
         encoder.require_tokens(self.max_tokens)
+        encoder.require_layers(self.text_layers)
         branch = TextBranch(encoder, self.max_tokens, context)
         if cut := branch.cut(train):
             context.notes.append(

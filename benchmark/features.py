@@ -102,7 +102,7 @@ class _Shelf:
 
     def index(self) -> dict[bytes, int]:
         """Row number by key. A key is written after its row, so every key has a whole one."""
-        if not (self._recipe.is_file() and self._keys.is_file() and self._rows.is_file()):
+        if not (self._is_described() and self._keys.is_file() and self._rows.is_file()):
             return {}
         content = self._keys.read_bytes()
         count = min(len(content) // _DIGEST_BYTES, self._rows.stat().st_size // self._row_bytes())
@@ -120,6 +120,14 @@ class _Shelf:
 
     def array(self, count: int) -> np.ndarray:
         return np.memmap(self._rows, np.float32, "r", shape=(count, *self._shape()))
+
+    def _is_described(self) -> bool:
+        """Whether the description is there and whole; without it, features are computed anew."""
+        try:
+            shape = json.loads(self._recipe.read_bytes())["shape"]
+            return isinstance(shape, list) and all(isinstance(side, int) and side > 0 for side in shape)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _shape(self) -> tuple[int, ...]:
         return tuple(json.loads(self._recipe.read_text())["shape"])

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingExtraError, ModelError
+from filelock import FileLock, Timeout
+
+from .errors import EcdbenchError, MissingExtraError, ModelError
 from .evaluator import Setting, evaluate_model
 from .parts import cache_key
 from .predictor import silent
@@ -52,11 +54,18 @@ class Range:
         except ValueError:
             found = cls(0, 0, None, False)
         whole = found.step is None or (found.step > 0 and found.low % 1 == 0 == found.high % 1)
+        if found.step and whole:  # what the steps do not reach is left out
+            found = replace(found, high=found.low + (found.high - found.low) // found.step * found.step)
         if text.count(":") > 2 or not found.low < found.high < math.inf or not whole or (found.log and found.low <= 0):
             raise ModelError(
                 f"'{name}={text}' is no range; write {name}=LOW:HIGH, LOW:HIGH:log, or LOW:HIGH:STEP for whole numbers."
             )
         return found
+
+    @property
+    def middle(self) -> float | int:
+        """A value in between, to try whether a model takes it."""
+        return self.low + 0.37 * (self.high - self.low) if self.step is None else int(self.low)
 
     def suggest(self, name: str, trial: optuna.Trial) -> float | int:
         """A value for a trial."""
@@ -95,7 +104,12 @@ def search_ranges(model: Model, given: Mapping[str, str]) -> dict[str, Range]:
         raise ModelError(f"{model.name} says nothing to search; give --search NAME=LOW:HIGH[:log], repeatable.")
     if both := [name for name in texts if name in model.parameters]:
         raise ModelError(f"{both[0]} is both set and searched; leave one out.")
-    return {name: Range.parse(name, text) for name, text in texts.items()}
+    ranges = {name: Range.parse(name, text) for name, text in texts.items()}
+    try:
+        resolve(model.spec, {**model.parameters, **{name: found.middle for name, found in ranges.items()}}).create()
+    except ModelError as error:
+        raise ModelError(f"{error} (LOW:HIGH:STEP searches whole numbers.)") from error
+    return ranges
 
 
 def tune(
@@ -121,14 +135,34 @@ def tune(
     """
     try:
         import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
     except ImportError as error:
         raise MissingExtraError("Tuning", "torch") from error
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = setting.out / data.task.id.replace("/", "--") / f"{model.name}-{_key(model, data, ranges, setting)}"
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "study.lock", blocking=False):
+            return _tune(model, data, ranges, trials, replace(setting, protocol="cv", out=folder / "runs"), progress)
+    except Timeout as error:
+        raise EcdbenchError(
+            f"Another process is at the study in {folder}; wait for it, or search with other settings."
+        ) from error
+
+
+def _tune(
+    model: Model,
+    data: TaskData,
+    ranges: Mapping[str, Range],
+    trials: int,
+    setting: Setting,
+    progress: Callable[[int, int, str], None],
+) -> Tuning:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    folder = setting.out.parent
     study = optuna.create_study(
         study_name=model.name,
         storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
@@ -136,12 +170,12 @@ def tune(
         sampler=optuna.samplers.TPESampler(seed=0),
     )
     _take_up(study)
-    inner = replace(setting, protocol="cv", out=folder / "runs")
+    first = len(study.trials)
 
     def objective(trial: optuna.Trial) -> float:
         chosen = {name: found.suggest(name, trial) for name, found in ranges.items()}
         try:
-            run = evaluate_model(resolve(model.spec, {**model.parameters, **chosen}), data, inner)
+            run = evaluate_model(resolve(model.spec, {**model.parameters, **chosen}), data, setting)
         except ModelError as error:
             trial.set_user_attr("failure", str(error))
             raise optuna.TrialPruned from error
@@ -149,10 +183,10 @@ def tune(
         assert rmse is not None
         return rmse
 
-    while (done := _finished(study)) < trials:
+    while (done := _finished(study, first)) < trials:
         progress(done, trials, _so_far(study))
-        # A sampler that starts again must not repeat its first draws.
-        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+        # Seeded by place: a search that was interrupted draws what an uninterrupted one would.
+        study.sampler = optuna.samplers.TPESampler(seed=done)
         study.optimize(objective, n_trials=1)
     progress(trials, trials, _so_far(study))
     if not _completed(study):
@@ -170,25 +204,27 @@ def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Set
 
 
 def _take_up(study: optuna.Study) -> None:
-    """Put trials that an interrupt left unfinished back into the queue."""
+    """Put trials that an interrupt left unfinished, and failed ones, back into the queue."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     trials = study.get_trials(deepcopy=False)
-    known = [
-        trial.params or trial.system_attrs.get("fixed_params") for trial in trials if trial.state != TrialState.FAIL
-    ]
+    again = (TrialState.FAIL, TrialState.PRUNED)
+    known = [trial.params or trial.system_attrs.get("fixed_params") for trial in trials if trial.state not in again]
     for trial in trials:
-        if trial.state == TrialState.FAIL and trial.params and trial.params not in known:
+        if trial.state in again and trial.params and trial.params not in known:
             known.append(trial.params)
             study.enqueue_trial(trial.params)
 
 
-def _finished(study: optuna.Study) -> int:
+def _finished(study: optuna.Study, first: int) -> int:
+    """Trials with a score, and those that failed since trial number `first`."""
     from optuna.trial import TrialState
 
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    failed = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    scored = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return len(scored) + sum(trial.number >= first for trial in failed)
 
 
 def _completed(study: optuna.Study) -> bool:

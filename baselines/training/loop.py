@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError, unknown_name
+from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError
+from .checks import require_choice, require_rate, require_whole
 from .memory import Halving
 
 if TYPE_CHECKING:
@@ -50,17 +51,10 @@ class LoopSettings:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ModelError(
-                unknown_name("precision", self.precision, PRECISIONS, f"There are {', '.join(PRECISIONS)}.")
-            )
+        require_choice("precision", self.precision, PRECISIONS)
         for name in ("batch_size", "patience", "max_epochs"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ModelError(f"{name}={value!r} makes no sense; give a whole number from 1 on.")
-        rate = self.learning_rate
-        if not isinstance(rate, int | float) or not 0 < rate < math.inf:
-            raise ModelError(f"learning_rate={rate!r} makes no sense; give a number above 0.")
+            require_whole(name, getattr(self, name))
+        require_rate("learning_rate", self.learning_rate)
 
 
 @dataclass

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .networks import Tail
 
 ALL = "all"
-_LARGEST = 512
+_LARGEST, _SEARCHED = 512, 64
 _COMMON = (224, 240, 256, 299, 336, 384, 448)
 
 
@@ -90,10 +90,22 @@ class Backbone:
         """Number of weights that gradients could change, the top left out; Keras counts moving averages too."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Number of pooled features."""
-        return int(self.network.num_features)
+        import torch
+
+        from .networks import Whole
+
+        side = next(side for side in (*_COMMON, self.least_side) if self.takes(side, side))
+        with torch.inference_mode():
+            return int(Whole(self._hollow)(torch.zeros(1, 3, side, side, device="meta")).shape[1])
+
+    def size_near(self, height: int, width: int) -> int:
+        """A square that holds an image of this size and that the network takes, in pixels a side."""
+        start = max(height, width, 1)
+        near = (side for side in range(start, start + _SEARCHED) if self.takes(side, side))
+        return next(near, None) or self.least_side
 
     @cache  # noqa: B019 - backbones are few and kept anyway
     def takes(self, height: int, width: int) -> bool:

@@ -63,12 +63,9 @@ class ImageBranch:
         size = asked or pictures.fitting_size(height, width)
         if self.backbone.takes(*size):
             return size
-        least = self.backbone.least_side
+        side = self.backbone.size_near(*size)
         raise DataError(
-            f"{self.backbone.name} takes no images of {size[1]} x {size[0]}: it needs {least} pixels a side. "
-            f"--set size={max(width, least)}x{max(height, least)} enlarges them."
-            if asked is None
-            else f"{self.backbone.name} takes no images of {size[1]} x {size[0]}; size={least}x{least} is one it takes."
+            f"{self.backbone.name} takes no images of {size[1]}x{size[0]}; --set size={side}x{side} is a size it takes."
         )
 
     @cached_property

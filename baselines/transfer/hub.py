@@ -23,9 +23,11 @@ def find_folder(name: str, kind: str) -> Path:
     Raises:
         ModelError: it is not there, or lacks weights or configuration.
     """
-    folder = Path(name)
+    folder = Path(str(name)).expanduser()
+    if not name or (not folder.is_dir() and (folder.exists() or len(folder.parts) > 2 or folder.is_absolute())):
+        raise ModelError(f"There is no folder '{name}'; give the folder of a {kind}, or its name on the hub.")
     if not folder.is_dir():
-        folder = _download(name, kind)
+        folder = _download(str(name), kind)
     if not (folder / "config.json").is_file():
         raise ModelError(f"{name} is no transformers model: it has no config.json; give the folder of one.")
     if not any(folder.glob("*.safetensors")):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...benchmark.errors import ModelError
 from ..training import loop
 from ..training.sources import FeatureSource, JoinedSource
 from .backbone import Normalisation
@@ -53,6 +56,9 @@ class ClipModel:
         """The network; loaded when it is first needed."""
         from transformers import CLIPModel
 
+        kind = json.loads((self.folder / "config.json").read_text()).get("model_type")
+        if kind != "clip":
+            raise ModelError(f"{self.folder} holds a model of type {kind}, not clip; give the folder of a CLIP model.")
         return load_model(CLIPModel, self.folder, "CLIP model")
 
     @cached_property
@@ -112,7 +118,7 @@ class ClipBranch:
 
     @cached_property
     def _images(self) -> Extractor:
-        recipe = {"version": 1, "model": self.encoder.sha256, "side": "image"}
+        recipe = {"version": 1, "model": self.encoder.sha256, "side": "image", "transformers": version("transformers")}
         reduced = loop.is_reduced(self.precision, self.context.device)
         return Extractor(self._image_network, recipe, self.encoder.reader(self.context.device), self.context, reduced)
 

@@ -40,12 +40,14 @@ def preset_of(backbone: str) -> Preset:
     Raises:
         ModelError: there is no such network; the nearest names are given.
     """
+    backbone = str(backbone)
     if backbone in PRESETS:
         return PRESETS[backbone]
     import timm
 
-    if not timm.is_model(backbone):
-        known = [*PRESETS, *timm.list_models()]
+    name, _, tag = backbone.partition(".")
+    known = [*PRESETS, *timm.list_models()] if not timm.is_model(name) else timm.list_pretrained(f"{name}.*")
+    if not timm.is_model(name) or (tag and backbone not in known):
         remedy = f"Presets are {', '.join(PRESETS)}; timm.list_models() has the rest."
-        raise ModelError(unknown_name("backbone", str(backbone), known, remedy))
+        raise ModelError(unknown_name("backbone", backbone, known, remedy))
     return Preset(backbone, *_OTHER)

@@ -19,6 +19,8 @@ from ..training.memory import Halving
 from ..training.scale import TargetScale
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from datasets import Dataset
     from torch import nn
 
@@ -86,15 +88,19 @@ class StagedTraining:
         torch.manual_seed(int.from_bytes(seed[:4], "big"))
         network = make().to(self._context.device)
         file = self._checkpoints / f"{len(self.stages)}-{name.replace(' ', '-')}.pt"
-        if file.is_file():
-            content = torch.load(file, map_location=self._context.device, weights_only=True)
+        content = _read(file, self._context.device)
+        if content is not None:
             network.load_state_dict(content["network"])
             history = loop.History(**content["history"])
+            self._context.notes.extend(content["notes"])
+            self._context.notes.append(f"The stage '{name}' was finished before an interrupt; its time is not counted.")
         else:
+            said = len(self._context.notes)
             report = loop.Report(self._context.progress, self._context.notes, name)
             source, watched = source_of(self._train, True), source_of(self._validation, False)
             history = loop.train(network, source, self._targets, watched, self._watched, settings, report)
-            content = {"network": network.state_dict(), "history": history.as_dict()}
+            notes = self._context.notes[said:]
+            content = {"network": network.state_dict(), "history": history.as_dict(), "notes": notes}
             write_atomically(file, partial(torch.save, content))
         self.stages.append(Stage(name, network, source_of, settings, history))
         return network
@@ -124,6 +130,16 @@ class StagedTraining:
             "batch_size": stage.settings.batch_size,
             "rmse": {name: (np.sqrt(losses) * self.scale.unit).tolist() for name, losses in curves.items()},
         }
+
+
+def _read(file: Path, device: str) -> dict[str, Any] | None:
+    """What is kept of a finished stage; None where there is none, or not a whole one."""
+    import torch
+
+    try:
+        return torch.load(file, map_location=device, weights_only=True)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the stage can be trained again
+        return None
 
 
 class StagedPredictor:

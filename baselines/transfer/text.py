@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ...benchmark.errors import ModelError
 from ...benchmark.features import FeatureRows, content_key
 from ..training.memory import Halving
 from ..training.sources import FeatureSource, TensorSource
+from .backbone import ALL
 from .extract import Network
 from .hub import find_folder, hash_of_folder, load_model
 
@@ -113,21 +115,37 @@ class TextEncoder:
         """
         positions = getattr(self.model.config, "max_position_embeddings", count)
         most = min(self.tokenizer.model_max_length, positions)
-        if not isinstance(count, int) or not 1 <= count <= most:
-            raise ModelError(f"max_tokens={count!r} is not possible; {self.folder.name} reads 1 to {most} tokens.")
+        least = self.tokenizer.num_special_tokens_to_add() + 1  # with fewer, nothing of the text is left
+        if not least <= count <= most:
+            name = self.folder.name
+            raise ModelError(f"max_tokens={count} is not possible; {name} reads {least} to {most} tokens.")
+
+    def require_layers(self, count: int | str) -> None:
+        """Check that the encoder has so many layers to train.
+
+        Raises:
+            ModelError: it has fewer.
+        """
+        most = max(len(self._stack(self.model)), getattr(self.model.config, "num_hidden_layers", 0))
+        if count != ALL and int(count) > most:
+            raise ModelError(f"text_layers={count} is not possible; {self.folder.name} has {most}, or all.")
 
     def trainable(self, layers: int | str) -> TextNetwork:
         """A copy whose last layers are trained; `all` for all of it."""
-        from torch import nn
-
         from .networks import TextNetwork
 
         model = copy.deepcopy(self.model)
-        stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-        stack = max(stacks, key=lambda stack: sum(p.numel() for p in stack.parameters()))
-        for part in [model] if layers == "all" else list(stack)[-int(layers) :]:
+        for part in [model] if layers == ALL else list(self._stack(model))[-int(layers) :]:
             part.requires_grad_(True)
         return TextNetwork(model)
+
+    @staticmethod
+    def _stack(model: nn.Module) -> nn.ModuleList:
+        """The list of a model's blocks: of all its lists, the one with most weights."""
+        from torch import nn
+
+        stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+        return max(stacks, key=lambda stack: sum(p.numel() for p in stack.parameters()))
 
 
 @dataclass(frozen=True)
@@ -206,7 +224,7 @@ class TextFeatures:
 
     def rows(self, texts: Sequence[str]) -> FeatureRows:
         """Features of some texts."""
-        recipe = {**self.recipe, "tokens": self.max_tokens}
+        recipe = {**self.recipe, "tokens": self.max_tokens, "transformers": version("transformers")}
         keys = [content_key(text.encode()) for text in texts]
         return self.context.features.rows(recipe, keys, lambda missing: self._blocks(texts, missing))
 

@@ -54,7 +54,9 @@ def find_weights(network: str, weights: str) -> Weights:
     """
     if weights == RANDOM:
         return Weights(RANDOM, None, hashlib.sha256(f"random/{network}".encode()).hexdigest())
-    kind, path = (PRETRAINED, _download(network)) if weights == PRETRAINED else ("file", Path(str(weights)))
+    kind, path = (
+        (PRETRAINED, _download(network)) if weights == PRETRAINED else ("file", Path(str(weights)).expanduser())
+    )
     if not path.is_file():
         raise ModelError(
             f"There is no weights file {weights}; give a path, or weights={PRETRAINED} for the hub's, or "
@@ -93,6 +95,8 @@ def load_weights(network: nn.Module, weights: Weights) -> None:
         if name in content and content[name].shape != value.shape:
             shapes = f"{name} has shape {tuple(content[name].shape)}, not {tuple(value.shape)}"
             raise ModelError(f"{weights.path} holds the weights of another network ({shapes}); name its backbone.")
+    if bad := next((name for name, value in content.items() if not value.isfinite().all()), None):
+        raise ModelError(f"{weights.path} holds numbers that are not finite ({bad}); download it again.")
     network.load_state_dict({name: content.get(name, value) for name, value in own.items()})
 
 
@@ -102,7 +106,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            beginning = file.read(9)
+        if path.suffix == ".safetensors" or beginning[8:] == b"{":  # a length of eight bytes, then json
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:

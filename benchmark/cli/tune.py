@@ -60,12 +60,15 @@ def stability_command(
     """Evaluate for each value of a parameter, or each seed, and print mean, spread and interval."""
     from ...api import evaluate
     from ..protocol import main_split
+    from ..resolve import resolve
     from ..stability import Repeat, summary
 
     fixed, seeds = parse_settings(settings), options.pop("seeds")
     name, values = _values(vary)
     if name in fixed:
         raise EcdbenchError(f"{name} is both set and varied; leave one out.")
+    for value in values:  # what cannot be built is told before anything is trained
+        resolve(spec, fixed if name is None else {**fixed, name: value}).create()
     repeats = []
     with redirect_stdout(sys.stderr), progress_bars(as_json) as (_, steps):
         plan = [(seed, value) for value in values for seed in range(seeds)]
@@ -108,7 +111,11 @@ def _values(vary: str | None) -> tuple[str | None, list[Any]]:
     name, equals, texts = vary.partition("=")
     if not equals or not name or not texts:
         raise EcdbenchError(f"'{vary}' varies nothing; write --vary NAME=VALUE,... as in learning_rate=0.01,0.001.")
-    return name, [parse_settings([f"{name}={text}"])[name] for text in texts.split(",")]
+    listed = parse_settings([f"{name}=[{texts}]"])[name]  # values may be lists themselves
+    values = listed if isinstance(listed, list) else [parse_settings([f"{name}={t}"])[name] for t in texts.split(",")]
+    if doubled := [value for value in values if values.count(value) > 1]:
+        raise EcdbenchError(f"{name}={doubled[0]} is there twice; leave one out.")
+    return name, values
 
 
 def _flags(options: dict[str, Any], parameters: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The transfer baselines end to end, on real data with small random networks."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +145,39 @@ def test_an_interrupt_in_any_stage_loses_no_finished_one(k_vrh, monkeypatch):
     assert len(resumed.result.stages) == 3
 
 
+def test_a_damaged_checkpoint_is_trained_again_and_notes_survive(k_vrh, monkeypatch):
+    options, calls = {**SMALL, "layers": [5, 20]}, []
+    expected = evaluate("finetuned", k_vrh, parameters=options, cache="whole")
+    train = loop.train
+
+    def watched(network, source, targets, *rest):
+        calls.append(rest[-1].title)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        rest[-1].notes.append(f"{rest[-1].title} was odd.")
+        return train(network, source, targets, *rest)
+
+    monkeypatch.setattr(loop, "train", watched)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("finetuned", k_vrh, parameters=options)
+    (damaged,) = (file for file in Path("..").rglob("1-last-5-layers.pt"))
+    damaged.write_bytes(damaged.read_bytes()[:999])
+    resumed = evaluate("finetuned", k_vrh, parameters=options)
+    assert calls[3:] == ["last 5 layers", "last 20 layers"]
+    assert predictions(resumed) == pytest.approx(predictions(expected), rel=1e-6)
+    assert resumed.result.notes[:2] == [
+        "head was odd.",
+        "The stage 'head' was finished before an interrupt; its time is not counted.",
+    ]
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "test_vit"])
+def test_heads_of_other_kinds_of_networks(k_vrh, backbone):
+    size = {"size": "160x160"} if backbone == "test_vit" else {}
+    run = evaluate("frozen", k_vrh, parameters={**SMALL, "backbone": backbone, "max_epochs": 1, "views": 0, **size})
+    assert run.result.model.info["trained_parameters"] > 1
+
+
 @pytest.mark.parametrize("encoder", ["roberta", "albert"])
 @pytest.mark.parametrize("fusion", ["scalar", "features"])
 def test_image_and_text_in_four_stages(texts, encoders, encoder, fusion):
@@ -224,12 +258,15 @@ def test_a_loss_that_explodes_stops_and_says_so(k_vrh, cli, monkeypatch):
     [
         ({"backbone": "resnet_18"}, "Did you mean resnet18"),
         ({"size": "196"}, "write WIDTHxHEIGHT"),
-        ({"size": "20x20", "backbone": "inception_v3"}, "takes no images of 20 x 20; size=75x75"),
-        ({"backbone": "vit_tiny_patch16_224"}, "needs 224 pixels a side. --set size=224x224"),
+        ({"size": "20x20", "backbone": "inception_v3"}, "takes no images of 20x20; --set size=75x75"),
+        ({"backbone": "vit_tiny_patch16_224"}, "takes no images of 75x75; --set size=224x224"),
         ({"learning_rate": 0}, "learning_rate=0 makes no sense"),
         ({"batch_size": 0}, "batch_size=0 makes no sense"),
         ({"precision": "half"}, "There are auto, float32, bfloat16"),
         ({"views": -1}, "views=-1 makes no sense"),
+        ({"views": True}, "views=True makes no sense"),
+        ({"backbone": 3}, "no backbone '3'"),
+        ({"backbone": "resnet18.nonsense"}, "no backbone 'resnet18.nonsense'"),
         ({"dropout": 1.5}, "dropout=1.5 makes no sense"),
         ({"weights": "nothing.safetensors"}, "There is no weights file"),
     ],
@@ -245,7 +282,9 @@ def test_bad_parameters(k_vrh, parameters, message):
         ({"layers": [20, 5]}, "give numbers that grow"),
         ({"layers": "most"}, "give numbers that grow"),
         ({"layers": []}, "give numbers that grow"),
-        ({"batch_norm": "open"}, "it is frozen or batch"),
+        ({"batch_norm": "open"}, "There are frozen, batch"),
+        ({"finetuning_rate": 0}, "finetuning_rate=0 makes no sense"),
+        ({"layers": True}, "give numbers that grow"),
         ({"backbone": "test_vit", "size": "160x160", "layers": 5}, "use layers=all"),
     ],
 )
@@ -258,12 +297,27 @@ def test_bad_texts(k_vrh, texts, encoders, tmp_path):
     options = {**SMALL, "layers": 5, "encoder": encoders["roberta"]}
     with pytest.raises(ModelError, match="needs text: --text single, key or all"):
         evaluate("image-text", k_vrh, parameters=options)
-    with pytest.raises(ModelError, match="reads 1 to 64 tokens"):
+    with pytest.raises(ModelError, match="reads 3 to 64 tokens"):
         evaluate("image-text", texts, parameters={**options, "max_tokens": 100})
     with pytest.raises(ModelError, match="Did you mean features"):
         evaluate("image-text", texts, parameters={**options, "fusion": "feature"})
     with pytest.raises(ModelError, match="is no transformers model"):
         evaluate("image-text", texts, parameters={**options, "encoder": str(tmp_path)})
+    with pytest.raises(ModelError, match="There is no folder '/nothing/here'"):
+        evaluate("image-text", texts, parameters={**options, "encoder": "/nothing/here"})
+    for layers, message in ((-1, "whole number from 0"), ("foo", "whole number"), (4, "has 3, or all")):
+        with pytest.raises(ModelError, match=message):
+            evaluate("image-text", texts, parameters={**options, "max_tokens": 40, "text_layers": layers})
+
+
+def test_bad_clips(k_vrh, clip_folder, encoders):
+    for change, message in (
+        ({"views": -1}, "views=-1 makes no sense"),
+        ({"dropout": 3}, "dropout=3 makes no sense"),
+        ({"model": encoders["roberta"]}, "holds a model of type roberta, not clip"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            evaluate("clip", k_vrh, parameters={"model": clip_folder, "max_epochs": 1, **change})
 
 
 @pytest.mark.parametrize(("absent", "message"), [("tokenizer", "no tokenizer"), ("safetensors", "no weights as")])

@@ -74,6 +74,15 @@ def test_files_cut_anywhere_are_completed(tmp_path_factory, rows, keys, recipe):
     assert values(FeatureStore(folder).rows({}, KEYS, Recorder())) == expected(KEYS)
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"shape": "x"}', '{"shape": [0]}'])
+def test_a_damaged_description_is_made_anew(tmp_path, text):
+    FeatureStore(tmp_path).rows({}, KEYS, Recorder())
+    next(tmp_path.glob("*/recipe.json")).write_text(text)
+    again = Recorder()
+    assert values(FeatureStore(tmp_path).rows({}, KEYS, again)) == expected(KEYS)
+    assert len(again.asked) == len(KEYS)
+
+
 def test_a_view_of_each_row(tmp_path):
     bank = np.arange(10 * 4 * 2, dtype=np.float32).reshape(10, 4, 2)
     rows = FeatureStore(tmp_path).rows({}, KEYS, lambda missing: [bank[missing]])

@@ -37,6 +37,12 @@ def test_a_parameter(cli, write_model):
         assert word in found.out
 
 
+def test_a_parameter_that_is_a_list(cli, write_model):
+    listed = MODEL.replace("self.shift = shift", "self.shift = sum(shift)").replace("shift=0.0", "shift=()")
+    found = json.loads(cli("stability", write_model(listed), *TASK, "--vary", "shift=[1,2],[30]", "--json").out)
+    assert len(set(found["rmse"]["values"])) == 2
+
+
 def test_one_run_has_no_spread(cli, write_model):
     found = cli("stability", write_model(MODEL), *TASK, "--seeds", 1)
     assert found.code == 0 and "undefined" in found.out
@@ -48,6 +54,7 @@ def test_one_run_has_no_spread(cli, write_model):
         (("--vary", "shift"), "varies nothing"),
         (("--vary", "shift=1", "--set", "shift=2"), "both set and varied"),
         (("--vary", "width=1,2"), "no parameter 'width'"),
+        (("--vary", "shift=1,1"), "is there twice"),
     ],
 )
 def test_what_cannot_be_varied(cli, write_model, arguments, message):

@@ -70,6 +70,8 @@ def test_a_search_goes_on_where_it_stopped(cli, write_model, tmp_path):
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(study_folder(out) / "study.log"))
     )
+    uninterrupted = cli("tune", model, *TASK, "--trials", 4, "--out", tmp_path / "other", "--json")
+    assert json.loads(uninterrupted.out)["best"] == json.loads(second.out)["best"]
     trials = optuna.load_study(study_name=None, storage=storage).trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[3].params == trials[2].params
@@ -84,6 +86,29 @@ def test_a_resumed_sampler_does_not_repeat_its_draws(cli, write_model, tmp_path)
         assert cli("tune", model, *TASK, "--trials", trials, "--out", out, "--search", "shift=0:10").code == 0
     lines = (study_folder(out) / "trials.csv").read_text().splitlines()[1:]
     assert len({line.split(",")[1] for line in lines}) == 3
+
+
+def test_a_search_that_failed_is_tried_again(cli, write_model, tmp_path):
+    from pathlib import Path
+
+    flaky = MODEL.replace("if self.broken:", 'if pathlib.Path("trouble").exists():')
+    model, out = write_model(flaky), tmp_path / "tuning"
+    Path("trouble").touch()
+    first = cli("tune", model, *TASK, "--trials", 2, "--out", out)
+    assert first.code == 1 and "All 2 trials failed" in first.err
+    Path("trouble").unlink()
+    second = cli("tune", model, *TASK, "--trials", 2, "--out", out, "--json")
+    assert second.code == 0, second.err
+
+
+def test_a_search_that_another_process_is_at(cli, write_model, tmp_path):
+    from filelock import FileLock
+
+    model, out = write_model(MODEL), tmp_path / "tuning"
+    assert cli("tune", model, *TASK, "--trials", 1, "--out", out).code == 0
+    with FileLock(study_folder(out) / "study.lock"):
+        found = cli("tune", model, *TASK, "--trials", 2, "--out", out)
+    assert found.code == 1 and "Another process is at the study" in found.err
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,18 @@ def test_the_hash_follows_the_content(content, tmp_path):
     assert find_weights(NAME, str(path)).sha256 != first
 
 
+def test_a_safetensors_file_is_known_by_its_content(content, tmp_path):
+    save_file(content, tmp_path / "weights")
+    assert torch.equal(loaded(tmp_path / "weights")["conv1.0.weight"], content["conv1.0.weight"])
+
+
+def test_numbers_that_are_none(content, tmp_path):
+    content["conv1.0.weight"][0] = float("nan")
+    save_file(content, tmp_path / "weights.safetensors")
+    with pytest.raises(ModelError, match=r"not finite \(conv1.0.weight\)"):
+        loaded(tmp_path / "weights.safetensors")
+
+
 def test_a_checkpoint_of_plain_tensors_is_loaded(content, tmp_path):
     path = tmp_path / "weights.pt"
     torch.save({"state_dict": content}, path)
