@@ -97,9 +97,10 @@ class Backbone:
 
         from .networks import Whole
 
-        side = next(side for side in (*_COMMON, self.least_side) if self.takes(side, side))
+        side = next((side for side in _COMMON if self.takes(side, side)), None) or self.least_side
+        network = Whole(self._hollow)
         with torch.inference_mode():
-            return int(Whole(self._hollow)(torch.zeros(1, 3, side, side, device="meta")).shape[1])
+            return int(network(torch.zeros(1, 3, side, side, device="meta")).shape[1])
 
     def size_near(self, height: int, width: int) -> int:
         """A square that holds an image of this size and that the network takes, in pixels a side."""
@@ -112,9 +113,10 @@ class Backbone:
         """Whether an image of this size goes through; nothing is computed to find out."""
         import torch
 
+        network = self._hollow  # made outside inference mode: its tensors are trained later
         try:
             with torch.inference_mode():
-                output = self._hollow.forward_features(torch.zeros(1, 3, height, width, device="meta"))
+                output = network.forward_features(torch.zeros(1, 3, height, width, device="meta"))
         except (RuntimeError, AssertionError, ValueError):
             return False
         return bool(output.numel())

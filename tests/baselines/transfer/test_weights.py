@@ -129,6 +129,13 @@ def test_random_weights_are_the_same_each_time():
     assert find_weights(NAME, "random").as_dict()["weights"] == "random"
 
 
+def test_a_network_that_was_first_asked_for_its_size_can_be_trained():
+    found = Backbone(NAME, find_weights(NAME, "random"))
+    assert found.takes(75, 75) and found.width == 96
+    images = torch.rand(2, 3, 75, 75)
+    found.tail("all", False)(images).sum().backward()
+
+
 def test_names():
     assert preset_of("inception-v3").batch_size == 6 and preset_of("inception-v3").learning_rate == 0.007
     assert preset_of("convnext_tiny").network == "convnext_tiny"
