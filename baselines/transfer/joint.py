@@ -15,7 +15,7 @@ from ..training.sources import FeatureSource, JoinedSource
 from .backbone import Normalisation
 from .extract import Extractor, ImageReader, Network, StoredImages
 from .hub import find_folder, hash_of_folder, load_model
-from .text import TextFeatures, load_tokenizer
+from .text_features import TextFeatures, load_tokenizer
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...benchmark.errors import ModelError
-from ...benchmark.features import FeatureRows, content_key
-from ..training.memory import Halving
 from ..training.sources import FeatureSource, TensorSource
 from .backbone import ALL
-from .extract import Network
 from .hub import find_folder, hash_of_folder, load_model
+from .text_features import TextFeatures, load_tokenizer
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Dataset
     from torch import nn
 
@@ -32,10 +25,6 @@ if TYPE_CHECKING:
 
 # The paper's encoders, by the names of their repositories.
 PRESETS = {"roberta-base": "FacebookAI/roberta-base", "albert-base-v2": "albert/albert-base-v2"}
-_VOCABULARIES = (
-    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"
-)  # fmt: skip
-_BATCH = 64
 
 
 def load_encoder(name: str) -> TextEncoder:
@@ -51,23 +40,6 @@ def load_encoder(name: str) -> TextEncoder:
 @lru_cache(maxsize=2)
 def _encoder_of(folder: Path, sha256: str) -> TextEncoder:
     return TextEncoder(folder, sha256)
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a model's folder.
-
-    Raises:
-        ModelError: there is none.
-    """
-    from transformers import AutoTokenizer
-
-    sentence = f"{folder} has no tokenizer that can be loaded; put the encoder's tokenizer files beside its weights."
-    if not any((folder / name).is_file() for name in _VOCABULARIES):
-        raise ModelError(sentence)  # transformers would make an empty one
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise ModelError(sentence) from error
 
 
 @dataclass(frozen=True)
@@ -195,49 +167,3 @@ class TextBranch:
             self.max_tokens,
             self.context,
         )
-
-
-@dataclass(frozen=True)
-class TextFeatures:
-    """Features of texts by a frozen network, from the store of a run.
-
-    Attributes:
-        network: gives the network, from tokens and mask, on its device; called when there is something to compute.
-        recipe: what features depend on besides the text.
-        tokenizer: of the network.
-        max_tokens: texts are cut after this many.
-        context: the run.
-    """
-
-    network: Callable[[], Network]
-    recipe: dict[str, Any]
-    tokenizer: Any
-    max_tokens: int
-    context: RunContext
-
-    def tokens(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens and their mask, shape (n, longest), on the device."""
-        found = self.tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        ).to(self.context.device)
-        return found["input_ids"], found["attention_mask"]
-
-    def rows(self, texts: Sequence[str]) -> FeatureRows:
-        """Features of some texts."""
-        recipe = {**self.recipe, "tokens": self.max_tokens, "transformers": version("transformers")}
-        keys = [content_key(text.encode()) for text in texts]
-        return self.context.features.rows(recipe, keys, lambda missing: self._blocks(texts, missing))
-
-    def _blocks(self, texts: Sequence[str], missing: Sequence[int]) -> Iterator[np.ndarray]:
-        import torch
-
-        network, halving = self.network(), Halving(self.context.notes)
-
-        def forward(rows: np.ndarray) -> torch.Tensor:
-            with torch.inference_mode():
-                return network(*self.tokens([texts[row] for row in rows])).float().cpu()
-
-        for start in range(0, len(missing), _BATCH):
-            for block in halving.run(np.array(missing[start : start + _BATCH]), forward):
-                yield block.numpy()
-            self.context.progress(min(start + _BATCH, len(missing)), len(missing), "features of texts")

@@ -29,8 +29,9 @@ def tune_command(
     """Search and print the best."""
     from ...api import setting_of
     from ...tasks.load import load_task
+    from ..ranges import search_ranges
     from ..resolve import resolve
-    from ..tune import search_ranges, tune
+    from ..tune import tune
 
     model = resolve(spec, parse_settings(settings))
     data = load_task(task, **{name: options[name] for name in ("text", "channel", "split", "data_dir")})

@@ -3,7 +3,7 @@ import math
 
 import pytest
 from ecdbench.benchmark.errors import ModelError
-from ecdbench.benchmark.tune import Range
+from ecdbench.benchmark.ranges import Range
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
