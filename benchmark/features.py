@@ -87,7 +87,8 @@ class FeatureStore:
             missing = sorted(first.values())
             done = 0
             for block in compute(missing) if missing else ():
-                shelf.append([keys[place] for place in missing[done : done + len(block)]], block, recipe)
+                added = [keys[place] for place in missing[done : done + len(block)]]
+                shelf.append(len(known) + done, added, block, recipe)
                 done += len(block)
             known = shelf.index() if missing else known
         return FeatureRows(shelf.array(len(known)), np.array([known[key] for key in keys], dtype=np.intp))
@@ -108,9 +109,9 @@ class _Shelf:
         count = min(len(content) // _DIGEST_BYTES, self._rows.stat().st_size // self._row_bytes())
         return {content[i * _DIGEST_BYTES : (i + 1) * _DIGEST_BYTES]: i for i in range(count)}
 
-    def append(self, keys: Sequence[bytes], block: np.ndarray, recipe: Mapping[str, Any]) -> None:
+    def append(self, count: int, keys: Sequence[bytes], block: np.ndarray, recipe: Mapping[str, Any]) -> None:
+        """Write rows, shape (n, ...), after the first `count`."""
         block = np.ascontiguousarray(block, dtype=np.float32)
-        count = len(self.index())
         if count == 0:
             shutil.rmtree(self.folder)
             self.folder.mkdir()

@@ -13,7 +13,7 @@ from . import images as pictures
 from .backbone import load_backbone
 from .extract import Extractor, ImageReader, ImageSource, StoredImages
 from .presets import preset_of
-from .weights import RANDOM, Weights, find_weights
+from .weights import Weights, find_weights
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -118,8 +118,3 @@ class ImageBranch:
         height, width = self.size
         found = {"backbone": self.backbone.name, **self.backbone.weights.as_dict()}
         return {**found, "parameters": self.backbone.parameters, "size": f"{width}x{height}"}
-
-    @property
-    def has_random_weights(self) -> bool:
-        """Whether the network was never pretrained."""
-        return self.backbone.weights.kind == RANDOM

@@ -48,6 +48,7 @@ class StoredImages:
         with open(cell["path"], "rb") as file:  # noqa: PTH123 - datasets opens paths inside archives too
             return file.read()
 
+    @cached_property
     def keys(self) -> list[bytes]:
         """Content key of every image."""
         return [content_key(self.content(row)) for row in range(len(self))]
@@ -123,7 +124,7 @@ class Extractor:
         }
         if views:
             recipe["augmentation"] = pictures.AUGMENTATION
-        keys = images.keys()
+        keys = images.keys
         return self.context.features.rows(recipe, keys, lambda missing: self._blocks(images, keys, missing, views))
 
     def _blocks(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...benchmark.errors import ModelError
+from .snapshots import snapshot
 from .weights import hash_of
 
 # What a model folder consists of; weights are safetensors only, since a pickle can run code.
@@ -67,10 +68,8 @@ def load_model(kind: Any, folder: Path, name: str) -> Any:
 
 
 def _download(name: str, kind: str) -> Path:
-    from huggingface_hub import snapshot_download
-
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+        return snapshot(name, *_FILES)
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ModelError(

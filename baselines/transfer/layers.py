@@ -114,11 +114,11 @@ class Order:
         """The last node before `first` after which nothing but its own output is used."""
         place = {node: i for i, node in enumerate(nodes)}
         reach = [max((place[user] for user in node.users), default=0) for node in nodes]
-        cut = 0
+        cut = furthest = 0
         for i in range(first):
-            is_tensor = nodes[i].op in ("placeholder", "call_module", "call_function") and self._weight(nodes[i])
-            if is_tensor and all(reach[j] <= i for j in range(i)):
+            if self._weight(nodes[i]) and furthest <= i:
                 cut = i
+            furthest = max(furthest, reach[i])
         return cut
 
     def _weight(self, node: fx.Node) -> int:

@@ -22,8 +22,8 @@ class Preset:
     learning_rate: float
 
 
-# The paper used Keras' weights. timm's nearest: InceptionV3 from TF-slim (as Keras'), Xception converted from Keras'
-# own, VGG and DenseNet from torchvision.
+# The paper used Keras' weights. timm's nearest: InceptionV3 from TF-slim, Xception converted from Keras' own, VGG and
+# DenseNet from torchvision.
 PRESETS = {
     "inception-v3": Preset("inception_v3.tf_in1k", 6, 0.007),
     "xception": Preset("legacy_xception.tf_in1k", 4, 0.05),

@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 from ...benchmark.errors import ModelError
 from ...benchmark.storage import sha256_file
+from .snapshots import snapshot
 
 if TYPE_CHECKING:
     import torch
@@ -126,14 +127,13 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 def _download(network: str) -> Path:
     import timm
     import torch.hub
-    from huggingface_hub import hf_hub_download
 
     config = timm.get_pretrained_cfg(network)
     if config is None or not config.has_weights:
         raise ModelError(f"timm has no pretrained weights for {network}; give --set weights=PATH.")
     try:
         if config.hf_hub_id:
-            return Path(hf_hub_download(config.hf_hub_id, "model.safetensors"))
+            return snapshot(config.hf_hub_id, "model.safetensors") / "model.safetensors"
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(config.url).path).name
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)

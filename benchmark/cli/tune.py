@@ -94,6 +94,8 @@ def stability_command(
     title = f"{spec} on {task}, {split}, {len(repeats)} runs"
     print_table(["", f"RMSE ({unit})", "R2", "MAE"], rows, title=title)
     say("[low, high]: 95 % bootstrap over samples. The mean's interval is Student's t over the runs.")
+    if name is not None and split == "holdout":
+        say("These are scores of the holdout: to choose a value, use `ecdbench tune`.")
 
 
 _ROWS = {"mean": "mean", "spread": "standard deviation", "low": "mean, 95 % from", "high": "mean, 95 % to"}

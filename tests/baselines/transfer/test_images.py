@@ -78,7 +78,14 @@ def test_a_bank_is_the_same_whatever_else_is_in_the_batch(picture):
     assert len({view.sum().item() for view in alone}) == 4
 
 
-def test_turns_stay_within_a_fifth():
-    draws = np.random.default_rng(0).random(1000)
-    angles = pictures.MAX_TURN * (2 * draws - 1)
-    assert pictures.MAX_TURN == 0.2 and np.abs(angles).max() <= 0.2
+def test_turns_stay_within_a_fifth_and_use_it():
+    """Where a disc beside the centre goes, flips folded back: up to 72 degrees off its axis, and nearly as far."""
+    rows, columns = np.mgrid[:160, :140]  # so tall that no mirrored disc comes into view
+    disc = ((rows - 79.5) ** 2 + (columns - 69.5 - 15) ** 2 < 9).astype(np.float32)
+    views = pictures.bank_of_views(torch.tensor(disc)[None, None].repeat(1, 3, 1, 1), [content_key(b"disc")], 200)
+    angles = []
+    for view in views[:, 0].numpy():
+        y, x = (np.sum(axis * view) / view.sum() for axis in (rows - 79.5, columns - 69.5))
+        angles.append(np.degrees(np.arctan2(abs(y), abs(x))))
+    assert 68 < max(angles) < 73
+    assert min(angles) < 4
