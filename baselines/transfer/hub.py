@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ...benchmark.errors import ModelError
 from .snapshots import snapshot
@@ -12,6 +14,60 @@ from .weights import hash_of
 
 # What a model folder consists of; weights are safetensors only, since a pickle can run code.
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+P = TypeVar("P", bound="Pretrained")
+_VOCABULARIES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A transformers model in inference mode, its weights frozen. A subclass says how it is loaded in `model`.
+
+    Attributes:
+        folder: of the model and its tokenizer.
+        sha256: hash of its files.
+    """
+
+    folder: Path
+    sha256: str
+
+    @cached_property
+    def model(self) -> Any:
+        """The network; loaded when it is first needed."""
+        raise NotImplementedError
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+        return load_tokenizer(self.folder)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+
+def open_pretrained(kind: type[P], name: str, what: str) -> P:
+    """A pretrained model; folds and seeds share it, since nothing changes it.
+
+    Args:
+        kind: the class.
+        name: a folder, or the name of a repository on the hub.
+        what: what the model is called in messages.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    folder = find_folder(name, what)
+    return _opened(cast("Any", kind), folder, hash_of_folder(folder))
+
+
+@lru_cache(maxsize=2)
+def _opened(kind: Any, folder: Path, sha256: str) -> Any:
+    return kind(folder, sha256)
 
 
 def find_folder(name: str, kind: str) -> Path:
@@ -76,3 +132,20 @@ def _download(name: str, kind: str) -> Path:
             f"The {kind} {name} is not here and cannot be downloaded ({type(error).__name__}: {reason}). "
             "Check the name, go online once, or give the path of its folder."
         ) from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a model's folder.
+
+    Raises:
+        ModelError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    sentence = f"{folder} has no tokenizer that can be loaded; put the encoder's tokenizer files beside its weights."
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise ModelError(sentence)  # transformers would make an empty one
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise ModelError(sentence) from error

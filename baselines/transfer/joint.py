@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...benchmark.errors import ModelError
@@ -14,8 +13,8 @@ from ..training import loop
 from ..training.sources import FeatureSource, JoinedSource
 from .backbone import Normalisation
 from .extract import Extractor, ImageReader, Network, StoredImages
-from .hub import find_folder, hash_of_folder, load_model
-from .text_features import TextFeatures, load_tokenizer
+from .hub import Pretrained, load_model, open_pretrained
+from .text_features import TextFeatures
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,31 +24,16 @@ if TYPE_CHECKING:
 
 
 def load_clip(name: str) -> ClipModel:
-    """A CLIP model; folds and seeds share it, since nothing changes it.
+    """The CLIP model of a repository on the hub, or in a folder.
 
     Raises:
         ModelError: it is not there.
     """
-    folder = find_folder(name, "CLIP model")
-    return _clip_of(folder, hash_of_folder(folder))
+    return open_pretrained(ClipModel, name, "CLIP model")
 
 
-@lru_cache(maxsize=2)
-def _clip_of(folder: Path, sha256: str) -> ClipModel:
-    return ClipModel(folder, sha256)
-
-
-@dataclass(frozen=True)
-class ClipModel:
-    """A CLIP model in inference mode, its weights frozen.
-
-    Attributes:
-        folder: of the model, its tokenizer and its image settings.
-        sha256: hash of its files.
-    """
-
-    folder: Path
-    sha256: str
+class ClipModel(Pretrained):
+    """A CLIP model, and how it takes images."""
 
     @cached_property
     def model(self) -> Any:
@@ -61,20 +45,10 @@ class ClipModel:
             raise ModelError(f"{self.folder} holds a model of type {kind}, not clip; give the folder of a CLIP model.")
         return load_model(CLIPModel, self.folder, "CLIP model")
 
-    @cached_property
-    def tokenizer(self) -> Any:
-        """Its tokenizer."""
-        return load_tokenizer(self.folder)
-
     @property
     def width(self) -> int:
         """Length of an embedding."""
         return int(self.model.config.projection_dim)
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
 
     def reader(self, device: str) -> ImageReader:
         """Images as CLIP takes them; the whole image is squeezed into its square."""

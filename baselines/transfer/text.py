@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ...benchmark.errors import ModelError
 from ..training.sources import FeatureSource, TensorSource
 from .backbone import ALL
-from .hub import find_folder, hash_of_folder, load_model
-from .text_features import TextFeatures, load_tokenizer
+from .hub import Pretrained, load_model, open_pretrained
+from .text_features import TextFeatures
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,31 +27,16 @@ PRESETS = {"roberta-base": "FacebookAI/roberta-base", "albert-base-v2": "albert/
 
 
 def load_encoder(name: str) -> TextEncoder:
-    """An encoder; folds and seeds share it, since nothing changes it.
+    """The encoder of a preset, of a repository on the hub, or in a folder.
 
     Raises:
         ModelError: it is not there.
     """
-    folder = find_folder(PRESETS.get(name, name), "text encoder")
-    return _encoder_of(folder, hash_of_folder(folder))
+    return open_pretrained(TextEncoder, PRESETS.get(str(name), str(name)), "text encoder")
 
 
-@lru_cache(maxsize=2)
-def _encoder_of(folder: Path, sha256: str) -> TextEncoder:
-    return TextEncoder(folder, sha256)
-
-
-@dataclass(frozen=True)
-class TextEncoder:
-    """A transformers encoder in inference mode, its weights frozen.
-
-    Attributes:
-        folder: of the model and its tokenizer.
-        sha256: hash of its files.
-    """
-
-    folder: Path
-    sha256: str
+class TextEncoder(Pretrained):
+    """A transformers encoder without its pooler."""
 
     @cached_property
     def model(self) -> nn.Module:
@@ -64,20 +48,10 @@ class TextEncoder:
             model.pooler = None  # of its pre-training task; token embeddings are pooled here
         return model
 
-    @cached_property
-    def tokenizer(self) -> Any:
-        """Its tokenizer."""
-        return load_tokenizer(self.folder)
-
     @property
     def width(self) -> int:
         """Length of a token embedding."""
         return int(self.model.config.hidden_size)
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights, without the pooler."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
 
     def require_tokens(self, count: int) -> None:
         """Check that the encoder reads texts of so many tokens.

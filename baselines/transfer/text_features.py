@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...benchmark.errors import ModelError
 from ...benchmark.features import FeatureRows, content_key
 from ..training.memory import Halving
 from .extract import Network
@@ -20,27 +18,7 @@ if TYPE_CHECKING:
 
     from ...benchmark.predictor import RunContext
 
-_VOCABULARIES = (
-    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"
-)  # fmt: skip
 _BATCH = 64
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a model's folder.
-
-    Raises:
-        ModelError: there is none.
-    """
-    from transformers import AutoTokenizer
-
-    sentence = f"{folder} has no tokenizer that can be loaded; put the encoder's tokenizer files beside its weights."
-    if not any((folder / name).is_file() for name in _VOCABULARIES):
-        raise ModelError(sentence)  # transformers would make an empty one
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise ModelError(sentence) from error
 
 
 @dataclass(frozen=True)

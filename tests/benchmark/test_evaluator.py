@@ -1,45 +1,13 @@
 import gc
 import json
-import os
 import pickle
-import signal
 import struct
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task, read_run
 from ecdbench.benchmark.errors import EcdbenchError, ModelError
-
-COUNTING = """
-import os, time
-from pathlib import Path
-LOG = Path(os.environ["FIT_LOG"])
-class Counting:
-    def __init__(self, fail_at=None, pause=0.0):
-        self.fail_at, self.pause = fail_at, pause
-    def fit(self, train, validation, context):
-        with LOG.open("a") as log:
-            log.write(f"{context.seed}\\n")
-        time.sleep(self.pause)
-        if self.fail_at is not None and len(LOG.read_text().split()) == self.fail_at:
-            raise RuntimeError("the reactor is on fire")
-        self.mean = sum(train["target"]) / len(train)
-    def predict(self, data):
-        return [self.mean] * len(data)
-"""
-
-
-@pytest.fixture
-def counting(write_model, tmp_path, monkeypatch):
-    """A model that writes a line per fit, and a function that counts the lines."""
-    log = tmp_path / "fits.log"
-    monkeypatch.setenv("FIT_LOG", str(log))
-    path = write_model(COUNTING)
-    return str(path), lambda: len(log.read_text().split()) if log.exists() else 0
 
 
 def predictor(body):
@@ -184,17 +152,6 @@ def test_seeds_that_are_none(k_vrh, seeds):
         evaluate("mean", k_vrh, seeds=seeds)
 
 
-def test_a_part_with_rows_missing_is_run_again(counting, k_vrh, tmp_path):
-    model, fits = counting
-    run = evaluate(model, k_vrh)
-    (part,) = (tmp_path / "cache").rglob("part.json")
-    content = json.loads(part.read_text())
-    content["predictions"]["holdout"].popitem()
-    part.write_text(json.dumps(content))
-    assert evaluate(model, k_vrh).result.scores == run.result.scores
-    assert fits() == 2
-
-
 def test_models_with_neighbours_of_one_name(tmp_path, k_vrh):
     found = {}
     for folder, value in (("one", 1.0), ("two", 100.0)):
@@ -251,116 +208,6 @@ class Wanderer:
     run = evaluate(str(write_model(source)), k_vrh, out="runs")
     assert run.folder.is_relative_to(tmp_path)
     assert read_run(run.folder).result.model.info["number"] == 1.5
-
-
-def test_a_finished_part_is_never_run_twice(counting, k_vrh):
-    model, fits = counting
-    one = evaluate(model, k_vrh, seeds=2)
-    assert fits() == 2
-    two = evaluate(model, k_vrh, seeds=3)
-    assert fits() == 3
-    again = evaluate(model, k_vrh, seeds=2)
-    assert fits() == 3
-    assert again.folder == one.folder != two.folder
-    assert again.result.scores == one.result.scores
-    evaluate(model, k_vrh, seeds=2, fresh=True)
-    assert fits() == 5
-
-
-def test_what_changes_a_prediction_changes_the_cache(counting, write_model, k_vrh):
-    model, fits = counting
-    evaluate(model, k_vrh)
-    evaluate(model, k_vrh, parameters={"pause": 0.001})
-    evaluate(model, load_task("ecd-fcc/k_vrh", text="single"))
-    evaluate(model, load_task("ecd-fcc/k_vrh", channel="spin"))
-    evaluate(model, load_task("ecd-fcc/k_vrh", split="grouped"))
-    evaluate(model, load_task("ecd-fcc/band_gap"))
-    assert fits() == 6
-    write_model(COUNTING + "\n# another version\n")
-    evaluate(model, k_vrh)
-    assert fits() == 7
-
-
-def test_a_failure_in_one_fold_keeps_the_others(counting, k_vrh):
-    model, fits = counting
-    with pytest.raises(ModelError, match="the reactor is on fire"):
-        evaluate(model, k_vrh, protocol="cv", parameters={"fail_at": 4})
-    assert fits() == 4
-    evaluate(model, k_vrh, protocol="cv", parameters={"fail_at": 4})
-    assert fits() == 4 + 7  # the three finished folds are not run again
-
-
-def test_kill_at_any_moment_then_resume(counting, k_vrh, tmp_path):
-    model, fits = counting
-    command = [
-        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
-        "--set", "pause=0.3", "--out", str(tmp_path / "runs"), "--quiet",
-    ]  # fmt: skip
-    interrupted = 0
-    for wait in (1, 3):
-        process = subprocess.Popen(command, env=os.environ)
-        while fits() < interrupted + wait and process.poll() is None:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        interrupted = fits()
-        assert not list(tmp_path.glob("runs/**/result.json"))
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True)
-    assert fits() <= 10 + 2  # at most the two parts in flight were repeated
-    run = read_run(type(tmp_path)(done.stdout.strip()))
-    undisturbed = evaluate(model, k_vrh, protocol="cv", parameters={"pause": 0.3}, cache=tmp_path / "other")
-    pd.testing.assert_frame_equal(run.predictions(), undisturbed.predictions())
-    assert run.result.scores == undisturbed.result.scores
-
-
-def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
-    model, fits = counting
-    command = [
-        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
-        "--set", "pause=0.3", "--out", str(tmp_path / "runs"), "--quiet",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
-    while fits() < 3 and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert said == "Interrupted. What was finished is kept: the same command goes on from there.\n"
-    before = fits()
-    subprocess.run(command, env=os.environ, capture_output=True, check=True)
-    assert fits() - before <= 10 - 2
-
-
-def test_the_same_command_twice_at_once_shares_the_work(counting, tmp_path):
-    model, fits = counting
-    command = [
-        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
-        "--set", "pause=0.2", "--out", str(tmp_path / "runs"), "--quiet",
-    ]  # fmt: skip
-    both = [subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    folders = {process.communicate()[0].strip() for process in both}
-    assert [process.returncode for process in both] == [0, 0]
-    assert fits() == 10
-    assert len(folders) == 1
-
-
-def test_a_full_disk_loses_nothing(counting, k_vrh, tmp_path):
-    model, fits = counting
-    out = tmp_path / "runs"
-    finished = evaluate(model, k_vrh, out=out)
-    before = (finished.folder / "result.json").read_bytes()
-    code = (
-        "import resource, sys; from ecdbench.benchmark.cli.app import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.argv = ['ecdbench', *sys.argv[1:]]; main()"
-    )
-    command = [sys.executable, "-c", code, "evaluate", model, "--task", "ecd-fcc/k_vrh", "--out", str(out)]
-    result = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
-    assert result.returncode == 1
-    assert result.stderr.startswith("Error: File too large")
-    assert "Traceback" not in result.stderr
-    assert (finished.folder / "result.json").read_bytes() == before
-    assert not list(out.rglob(".*"))
-    assert fits() == 1
 
 
 def test_predictions_file(k_vrh, tmp_path):
