@@ -14,6 +14,10 @@ class DataError(EcdbenchError):
     """A dataset is absent, changed, or not what it should be."""
 
 
+class ServiceError(EcdbenchError):
+    """A service on the network does not answer, or not now; the same command later goes on."""
+
+
 class ModelError(EcdbenchError):
     """A model cannot be found, cannot be built, or does not behave as a predictor."""
 

@@ -176,6 +176,7 @@ def _record(
         task=data.task.id,
         target=data.task.target.name,
         unit=data.task.target.unit,
+        source=data.task.source,
         content_sha256=dict(data.task.content_sha256),
         protocol=setting.protocol,
         split=data.options.scheme,

@@ -65,6 +65,7 @@ class Environment(BaseModel):
 class Result(BaseModel):
     """Everything a run says, except its predictions (`predictions.parquet` beside it).
 
+    `source` loads the task's data again where `task` alone does not: a folder, or `ORG/NAME@COMMIT/TARGET`.
     `scores` are by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
     cross-validation. `stages` are the same by stage, for a model that is trained in stages. `rankable` is false where
     too many predictions failed.
@@ -74,6 +75,7 @@ class Result(BaseModel):
     task: str
     target: str
     unit: str
+    source: str | None = None
     content_sha256: dict[str, str]
     protocol: str
     split: str

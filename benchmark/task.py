@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,7 +39,7 @@ class Task:
         id: `sfe` or `dataset/target`.
         dataset: the dataset's id.
         target: what is predicted.
-        revision: the version of the data that the content hashes belong to.
+        source: what loads this very task again: its id, `ORG/NAME@COMMIT/TARGET`, or the path of a folder and target.
         content_sha256: content hash per file split.
         channels: density channels the dataset offers; the first is the default.
         text_tiers: text tiers it offers, besides `none`.
@@ -51,7 +52,7 @@ class Task:
     id: str
     dataset: str
     target: Target
-    revision: str
+    source: str
     content_sha256: Mapping[str, str]
     channels: tuple[str, ...]
     text_tiers: tuple[str, ...]
@@ -59,6 +60,16 @@ class Task:
     license: str
     citation: str
     main_metric: str = "rmse"
+
+    @property
+    def revision(self) -> str:
+        """The version of the data."""
+        return revision_of(self.content_sha256)
+
+
+def revision_of(content_sha256: Mapping[str, str]) -> str:
+    """A short name for one content of a dataset: twelve digits of the hash of its content hashes."""
+    return hashlib.sha256(json.dumps(dict(content_sha256), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -14,6 +15,7 @@ import yaml
 from ..benchmark.errors import EcdbenchError
 from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
+from ..benchmark.task import revision_of
 from ..submissions.rescore import RescoredRun, rescore
 from ..tasks.load import load_task
 from .compare import Difference, compare
@@ -41,20 +43,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Runs on one task, split and protocol."""
+    """Runs on one task, split and protocol; `revision` names the data where the board has several versions of them."""
 
     task: str
     unit: str
     split: str
     protocol: str
     rows: list[Row]
+    revision: str | None = None
 
     @property
     def title(self) -> str:
         """What the rows have in common."""
         scored = "holdout" if self.protocol == "fixed" else "10-fold cross-validation, out-of-fold predictions"
         count = self.rows[0].run.scores[self.rows[0].run.main].n
-        return f"{self.task} ({self.unit}), split {self.split}, {scored}, n = {count}"
+        version = f", data {self.revision}" if self.revision else ""
+        return f"{self.task} ({self.unit}){version}, split {self.split}, {scored}, n = {count}"
 
     @cached_property
     def tied(self) -> list[str]:
@@ -104,7 +108,7 @@ def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | 
         task: this task, or this dataset's tasks, only.
         data_dir: where datasets that are not packaged are.
     """
-    runs: dict[tuple[str, str, str], list[RescoredRun]] = {}
+    runs: dict[tuple[str, str, str, str], list[RescoredRun]] = {}
     left_out = []
     load = cache(partial(load_task, data_dir=data_dir))  # runs of a task share its data
     for folder in find_runs(roots):
@@ -116,8 +120,16 @@ def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | 
         except EcdbenchError as error:
             left_out.append(f"{folder.name}: {error}")
             continue
-        runs.setdefault((result.task, result.split, result.protocol), []).append(run)
-    return Board([_section(*key, members) for key, members in sorted(runs.items())], left_out)
+        key = (result.task, revision_of(result.content_sha256), result.split, result.protocol)
+        runs.setdefault(key, []).append(run)
+    versions = Counter(task for task, _ in {key[:2] for key in runs})
+    return Board(
+        [
+            _section(name, revision if versions[name] > 1 else None, split, protocol, members)
+            for (name, revision, split, protocol), members in sorted(runs.items())
+        ],
+        left_out,
+    )
 
 
 def reported(task: str) -> list[dict[str, Any]]:
@@ -126,7 +138,7 @@ def reported(task: str) -> list[dict[str, Any]]:
     return [entry for entry in yaml.safe_load(content) if entry["task"] == task]
 
 
-def _section(task: str, split: str, protocol: str, runs: list[RescoredRun]) -> Section:
+def _section(task: str, revision: str | None, split: str, protocol: str, runs: list[RescoredRun]) -> Section:
     def rmse(run: RescoredRun) -> float:
         value = run.scores[run.main].rmse.value
         return math.inf if value is None else value
@@ -138,7 +150,7 @@ def _section(task: str, split: str, protocol: str, runs: list[RescoredRun]) -> S
         for rank, run in enumerate(ranked, start=1)
     ]
     rows += [Row(None, run, None) for run in rest]
-    return Section(task, runs[0].run.result.unit, split, protocol, rows)
+    return Section(task, runs[0].run.result.unit, split, protocol, rows, revision)
 
 
 def text_of(score: Score) -> str:

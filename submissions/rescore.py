@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmark.errors import DataError
+from ..benchmark.errors import DataError, EcdbenchError
 from ..benchmark.evaluator import score_frame, train_range
 from ..benchmark.protocol import Fold, folds_of, main_split
 from ..benchmark.results import Run, read_run
@@ -59,9 +59,7 @@ def rescore(folder: Path, load: Callable[..., TaskData] = load_task) -> Rescored
 
 def _rescore(run: Run, load: Callable[..., TaskData]) -> RescoredRun:
     folder, result = run.folder, run.result
-    data = load(result.task, split=result.split)
-    if dict(data.task.content_sha256) != result.content_sha256:
-        raise DataError(f"{folder} was made on another version of {result.task}; evaluate the model again.")
+    data = _load_same(run, load)
     folds = {fold.number: fold for fold in folds_of(data, result.protocol)}
     frame = run.predictions()
     _check_complete(folder, run, folds)
@@ -76,6 +74,23 @@ def _rescore(run: Run, load: Callable[..., TaskData]) -> RescoredRun:
     unit = data.task.target.unit
     run = replace(run, result=result.model_copy(update={"unit": unit, "target": data.task.target.name}))
     return RescoredRun(run, scored, ids, {split: score(part, spread) for split, part in scored.items()})
+
+
+def _load_same(run: Run, load: Callable[..., TaskData]) -> TaskData:
+    """The data that a run was made on: the task of its name if the content is the same, else its source."""
+    result = run.result
+    places = dict.fromkeys((result.task, result.source or result.task))
+    failure = None
+    for place in places:
+        try:
+            data = load(place, split=result.split)
+        except EcdbenchError as error:
+            failure = failure or error
+            continue
+        if data.task.id == result.task and dict(data.task.content_sha256) == result.content_sha256:
+            return data
+        failure = DataError(f"{run.folder} was made on another version of {result.task}; evaluate the model again.")
+    raise failure or DataError(f"{run.folder} names no task; evaluate the model again.")
 
 
 def _check_complete(folder: Path, run: Run, folds: Mapping[int, Fold]) -> None:

@@ -72,8 +72,8 @@ class DatasetModule(Protocol):
 
     FACTS: DatasetFacts
 
-    def manifest(self) -> dict[str, Any]:
-        """Version, content hashes and row counts, without opening the data."""
+    def manifest(self, data_dir: Path) -> dict[str, Any] | None:
+        """Version, content hashes and row counts, without opening the data; None where it is still to be built."""
         ...
 
     def presence(self, data_dir: Path) -> str:

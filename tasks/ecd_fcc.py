@@ -35,7 +35,7 @@ FACTS = DatasetFacts(
 )
 
 
-def manifest() -> dict[str, Any]:
+def manifest(data_dir: Path) -> dict[str, Any]:
     """The packaged manifest."""
     return read_manifest(PACKAGED)
 

@@ -33,7 +33,7 @@ def fetch_sfe(data_dir: Path, progress: Callable[[int, int], None], source: str 
     import requests
 
     logging.getLogger("pooch").setLevel(logging.ERROR)
-    folder, files = sfe.folder_in(data_dir), sfe.manifest()["files"]
+    folder, files = sfe.folder_in(data_dir), sfe.pinned()["files"]
     downloads = pooch.create(
         path=folder,
         base_url=source,

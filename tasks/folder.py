@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,47 @@ import pyarrow.parquet as pq
 from ..benchmark.errors import DataError
 from ..benchmark.task import SPLITS
 from .content import content_sha256
+from .definition import DatasetFacts
+
+MANIFEST = "manifest.json"
+# Rows read at once: what a check or a listing holds in memory, whatever the size of the dataset.
+_BATCH = 256
+# Columns that say which row it is, where a dataset has them.
+IDENTITY = ("id", "formula", "chemical_system", "group", "spacegroup", "n_sites", "lattice_parameter")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read `manifest.json`: version, ids and content hash per split."""
+    """Read `manifest.json`: facts, ids and content hash per split.
+
+    Raises:
+        DataError: it is absent, or no manifest.
+    """
     try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder} has no readable manifest.json; rebuild or download the dataset again.") from error
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        hashes = manifest["content_sha256"]
+        if not all(isinstance(hashes[split], str) for split in SPLITS):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder} has no readable {MANIFEST}; rebuild or download the dataset again.") from error
+    return manifest
+
+
+def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
+    """The facts that a manifest states of its dataset.
+
+    Raises:
+        DataError: they are absent or incomplete.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(DatasetFacts).validate_python(manifest.get("facts"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("facts", *first["loc"])))
+        raise DataError(
+            f"{folder / MANIFEST} does not say what the dataset is ({where}: {first['msg']}); build it again."
+        ) from error
 
 
 def table_rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -29,9 +63,9 @@ def table_rows(table: pa.Table) -> list[dict[str, Any]]:
     columns = {}
     for name in table.column_names:
         column = table.column(name).combine_chunks()
-        if name.startswith("image_"):
+        if pa.types.is_struct(column.type):
             columns[name] = column.field("bytes").to_pylist()
-        elif name.startswith("density_"):
+        elif pa.types.is_list(column.type):
             flat = column.flatten().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
             columns[name] = list(flat.reshape(len(column), len(column[0]), -1)) if len(column) else []
         else:
@@ -51,15 +85,30 @@ class DatasetFolder:
         self._remedy = remedy
         self.manifest = read_manifest(folder)
         for split in SPLITS:
-            actual = content_sha256(table_rows(self._read(split)))
-            if actual != self.manifest["content_sha256"][split]:
+            if content_sha256(self.read(split)) != self.manifest["content_sha256"][split]:
                 raise DataError(f"{self._file(split)} was changed: its content does not match the manifest. {remedy}")
+
+    def read(self, split: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a split one by one, a few hundred in memory at a time.
+
+        Raises:
+            DataError: the file cannot be read, or lacks a column.
+        """
+        try:
+            with pq.ParquetFile(self._file(split)) as file:
+                if absent := set(columns or ()) - set(file.schema_arrow.names):
+                    raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
+                for batch in file.iter_batches(_BATCH, columns=columns):
+                    yield from table_rows(pa.Table.from_batches([batch]))
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
 
     def rows(self, channel: str, text: str) -> dict[str, dict[str, Any]]:
         """Inputs by id, as `OpenDataset.rows` says."""
-        columns = {f"image_{channel}": "image", f"density_{channel}": "density", "formula": "formula"}
+        names = {f"image_{channel}": "image", f"density_{channel}": "density", "formula": "formula"}
         if text != "none":
-            columns[f"text_{text}"] = "text"
+            names[f"text_{text}"] = "text"
+        columns = {name: names[name] for name in self._columns if name in names}
         return {
             row["id"]: {columns[name]: value for name, value in row.items() if name in columns}
             for row in self._rows(["id", *columns])
@@ -78,24 +127,48 @@ class DatasetFolder:
         return self._column(f"fold_{scheme}")
 
     def groups(self) -> Mapping[str, str]:
-        """Chemical system by id."""
-        return self._column("chemical_system")
+        """Group by id: the chemical system, where there is no column `group`."""
+        return self._column("group" if "group" in self._columns else "chemical_system")
 
     def table(self) -> list[dict[str, Any]]:
         """One mapping per row: what identifies it, without inputs and targets."""
-        return self._rows(["id", "formula", "chemical_system", "spacegroup", "n_sites", "lattice_parameter"])
+        return list(self._rows([name for name in IDENTITY if name in self._columns]))
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        return pq.read_schema(self._file(SPLITS[0])).names
 
     def _column(self, name: str) -> dict[str, Any]:
         return {row["id"]: row[name] for row in self._rows(["id", name])}
 
-    def _rows(self, columns: list[str]) -> list[dict[str, Any]]:
-        return [row for split in SPLITS for row in table_rows(self._read(split, columns))]
+    def _rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+        return (row for split in SPLITS for row in self.read(split, columns))
 
     def _file(self, split: str) -> Path:
         return self.folder / f"{split}.parquet"
 
-    def _read(self, split: str, columns: list[str] | None = None) -> pa.Table:
-        try:
-            return pq.read_table(self._file(split), columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
+
+class FolderDataset:
+    """A dataset that is known from its folder alone; it has the interface of a dataset module.
+
+    Raises:
+        DataError: the folder has no manifest that says what the dataset is.
+    """
+
+    def __init__(self, folder: Path, remedy: str) -> None:
+        self.folder = folder
+        self._remedy = remedy
+        self._manifest = read_manifest(folder)
+        self.FACTS = read_facts(self._manifest, folder)
+
+    def manifest(self, data_dir: Path) -> dict[str, Any]:
+        """The folder's manifest."""
+        return self._manifest
+
+    def presence(self, data_dir: Path) -> str:
+        """The data are here."""
+        return "present"
+
+    def open_dataset(self, data_dir: Path) -> DatasetFolder:
+        """Open the folder and check its content. Raises DataError if it was changed."""
+        return DatasetFolder(self.folder, self._remedy)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..benchmark.errors import DataError, unknown_name
 from ..benchmark.task import SPLITS, InputOptions, TaskData
-from .catalogue import dataset_module, get_task
+from .catalogue import find_task, get_task
 from .splits import ids_by_split
 
 
@@ -31,7 +31,8 @@ def load_task(
     """Load a task's rows, checked against their content hashes.
 
     Args:
-        task: task id, as in `ecd-fcc/k_vrh` or `sfe`.
+        task: task id, as in `ecd-fcc/k_vrh` or `sfe`; a dataset's folder with `/TARGET` behind; or
+            `ORG/NAME@COMMIT/TARGET` for one on the Hugging Face Hub, COMMIT being 40 digits.
         text: text tier: `none`, `single`, `key` or `all`.
         channel: density channel; the dataset's first by default.
         split: split scheme; `official` by default.
@@ -42,12 +43,15 @@ def load_task(
 
     Raises:
         DataError: unknown task or option, data absent or changed.
+        ServiceError: the Hub does not answer, and the commit is not in its cache.
 
     Example:
         >>> data = load_task("ecd-fcc/k_vrh", text="single")
         >>> train = data.labelled(data.splits["train"])
     """
-    definition = get_task(task)
+    place = find_task(task)
+    folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    definition = get_task(place, folder)
     channel, split = channel or definition.channels[0], split or definition.schemes[0]
     for kind, name, known in (
         ("text tier", text, ("none", *definition.text_tiers)),
@@ -57,8 +61,7 @@ def load_task(
         if name not in known:
             remedy = f"{definition.dataset} has {', '.join(known)}."
             raise DataError(unknown_name(kind, name, known, remedy))
-    folder = Path(data_dir) if data_dir is not None else default_data_dir()
-    dataset = dataset_module(definition.dataset).open_dataset(folder)
+    dataset = place.dataset.open_dataset(folder)
     known_ids = sorted(dataset.targets(definition.target.name))
     rows, folds, groups = dataset.rows(channel, text), dataset.fold_of(split), dataset.groups()
     return TaskData(

@@ -42,9 +42,14 @@ FACTS = DatasetFacts(
 )
 
 
-def manifest() -> dict[str, Any]:
-    """The packaged manifest: sha256 per file, explicit ids per split, folds, content hashes."""
+def pinned() -> dict[str, Any]:
+    """What is pinned: sha256 per file, explicit ids per split, folds, content hashes."""
     return json.loads(_MANIFEST.read_text(encoding="utf-8"))
+
+
+def manifest(data_dir: Path) -> dict[str, Any]:
+    """The packaged manifest."""
+    return pinned()
 
 
 def folder_in(data_dir: Path) -> Path:
@@ -60,7 +65,7 @@ def image_id(number: int) -> str:
 def presence(data_dir: Path) -> str:
     """Whether the files are there."""
     folder = folder_in(data_dir)
-    return "present" if all((folder / name).exists() for name in manifest()["files"]) else "downloadable"
+    return "present" if all((folder / name).exists() for name in pinned()["files"]) else "downloadable"
 
 
 def open_dataset(data_dir: Path) -> SfeFolder:
@@ -69,16 +74,16 @@ def open_dataset(data_dir: Path) -> SfeFolder:
     Raises:
         DataError: a file is absent or differs from the pinned one.
     """
-    folder, pinned = folder_in(data_dir), manifest()
-    absent = [name for name in pinned["files"] if not (folder / name).exists()]
+    folder, expected = folder_in(data_dir), pinned()
+    absent = [name for name in expected["files"] if not (folder / name).exists()]
     if absent:
         raise DataError(
-            f"The sfe data are not in {folder} ({len(absent)} of {len(pinned['files'])} files absent). {_REMEDY}"
+            f"The sfe data are not in {folder} ({len(absent)} of {len(expected['files'])} files absent). {_REMEDY}"
         )
-    for name, digest in pinned["files"].items():
+    for name, digest in expected["files"].items():
         if sha256_file(folder / name) != digest:
             raise DataError(f"{folder / name} differs from the pinned file. Delete it, then: {_REMEDY}")
-    return SfeFolder(folder, pinned)
+    return SfeFolder(folder, expected)
 
 
 def read_spreadsheet(folder: Path) -> list[tuple[str, float]]:

@@ -104,9 +104,6 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
         raise EcdbenchError(unknown_name("format", form, _FORMATS, f"There are {', '.join(_FORMATS)}."))
     if absent := [str(root) for root in roots if not root.is_dir()]:
         raise EcdbenchError(f"There is no folder {absent[0]}; give one with runs that `ecdbench evaluate` made.")
-    known = {*task_ids(), *(name.partition("/")[0] for name in task_ids())}
-    if task is not None and task not in known:
-        raise EcdbenchError(unknown_name("task", task, known, "`ecdbench tasks` lists them all."))
     board = make_board(roots, task, data_dir)
     if form == "terminal":
         for section in board.sections:
@@ -121,4 +118,7 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
         for reason in board.left_out:
             warn(f"Left out: {reason}")
     if not board.sections:
+        known = {*task_ids(), *(name.partition("/")[0] for name in task_ids())}
+        if task is not None and task not in known:
+            raise EcdbenchError(unknown_name("task", task, known, "`ecdbench tasks` lists them all."))
         raise EcdbenchError(f"There are no runs{f' on {task}' if task else ''} in {', '.join(map(str, roots))}.")

@@ -8,33 +8,34 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...tasks.catalogue import dataset_module, get_task, task_ids
+from ...tasks.catalogue import find_task, task_id, task_ids
 from ...tasks.load import default_data_dir
+from ..task import Task, revision_of
 from .output import print_table, say
 
 
-def _facts(task_id: str, data_dir: Path) -> dict[str, Any]:
-    task = get_task(task_id)
-    module = dataset_module(task.dataset)
-    facts, statistics = module.FACTS, module.manifest()["targets"][task.target.name]
+def _facts(reference: str, data_dir: Path) -> dict[str, Any]:
+    place = find_task(reference)
+    facts, manifest = place.dataset.FACTS, place.dataset.manifest(data_dir)
+    statistics = manifest["targets"][place.target.name] if manifest else {"rows": None}
     return {
-        "task": task.id,
+        "task": task_id(place.dataset, place.target),
         "dataset": f"{facts.title} ({facts.id})",
-        "target": f"{task.target.name}: {task.target.description}",
-        "unit": task.target.unit,
+        "target": f"{place.target.name}: {place.target.description}",
+        "unit": place.target.unit,
         "rows": statistics["rows"],
         "target_statistics": {k: v for k, v in statistics.items() if k != "rows"},
-        "channels": list(task.channels),
-        "text_tiers": ["none", *task.text_tiers],
-        "splits": list(task.schemes),
+        "channels": list(facts.channels),
+        "text_tiers": ["none", *facts.text_tiers],
+        "splits": list(facts.schemes),
         "grouped_by": facts.group,
-        "main_metric": task.main_metric,
-        "data": module.presence(data_dir),
+        "main_metric": Task.main_metric,
+        "data": place.dataset.presence(data_dir),
         "provenance": facts.provenance,
-        "license": task.license,
-        "citation": task.citation,
-        "revision": task.revision,
-        "content_sha256": dict(task.content_sha256),
+        "license": facts.license,
+        "citation": facts.citation,
+        "revision": revision_of(manifest["content_sha256"]) if manifest else None,
+        "content_sha256": manifest["content_sha256"] if manifest else None,
     }
 
 
@@ -48,14 +49,17 @@ def list_tasks(data_dir: Path | None, as_json: bool) -> None:
         [
             f["task"],
             f["unit"],
-            sum(f["rows"].values()),
-            " / ".join(map(str, f["rows"].values())),
+            sum(f["rows"].values()) if f["rows"] else "",
+            " / ".join(map(str, f["rows"].values())) if f["rows"] else "",
             ", ".join(f["splits"]),
             f["data"],
         ]
         for f in everything
     ]
-    caption = "`ecdbench tasks show TASK` tells more; `ecdbench fetch sfe` downloads sfe."
+    caption = (
+        "`ecdbench tasks show TASK` tells more; `ecdbench fetch sfe` downloads sfe; `ecdbench build mp-fcc` builds "
+        "mp-fcc. A TASK may also be FOLDER/TARGET, or ORG/NAME@COMMIT/TARGET on the Hugging Face Hub."
+    )
     print_table(["task", "unit", "rows", "train / validation / holdout", "splits", "data"], rows, caption=caption)
 
 
@@ -66,11 +70,13 @@ def show_task(task: str, data_dir: Path | None, as_json: bool) -> None:
         say(json.dumps(facts, indent=1))
         return
     print_table(["", ""], [[name.replace("_", " "), _flat(value)] for name, value in facts.items()], title=task)
-    if facts["target_statistics"]["share_of_zeros"] > 0.5:
+    if (facts["target_statistics"].get("share_of_zeros") or 0) > 0.5:
         say("Most values are zero: R2 is dominated by a few rows and can be undefined; read MAE and skill beside it.")
 
 
 def _flat(value: Any) -> str:
+    if value is None or value == {}:
+        return "known when the dataset is built"
     if isinstance(value, dict):
         return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
@@ -78,9 +84,10 @@ def _flat(value: Any) -> str:
 
 def print_rows(task: str, data_dir: Path | None) -> None:
     """Print the rows as csv."""
-    dataset = dataset_module(get_task(task).dataset).open_dataset(data_dir or default_data_dir())
+    place = find_task(task)
+    dataset = place.dataset.open_dataset(data_dir or default_data_dir())
     table = dataset.table()
-    for scheme in get_task(task).schemes:
+    for scheme in place.dataset.FACTS.schemes:
         split, fold = dataset.split_of(scheme), dataset.fold_of(scheme)
         for row in table:
             row |= {f"split_{scheme}": split[row["id"]], f"fold_{scheme}": fold[row["id"]]}

@@ -99,4 +99,4 @@ def test_the_folder_itself_may_be_given(copy):
 def test_the_manifest_can_be_made_again(sfe_dir):
     from ecdbench.tasks.build.sfe_manifest import make_manifest
 
-    assert make_manifest(sfe.folder_in(sfe_dir)) == sfe.manifest()
+    assert make_manifest(sfe.folder_in(sfe_dir)) == sfe.pinned()
