@@ -10,14 +10,27 @@ from typing import Any
 import numpy as np
 
 
-def content_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The sha256 of rows, independent of row order, column order and file format.
+class ContentHash:
+    """The sha256 of rows, independent of row order, column order and file format; rows are added one by one."""
 
-    Args:
-        rows: mappings with an `id`; values are strings, bytes, numbers, arrays or None.
-    """
-    digests = sorted((str(row["id"]), _row_digest(row)) for row in rows)
-    return hashlib.sha256(repr(digests).encode()).hexdigest()
+    def __init__(self) -> None:
+        self._digests: list[tuple[str, str]] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row: a mapping with an `id`; values are strings, bytes, numbers, arrays or None."""
+        self._digests.append((str(row["id"]), _row_digest(row)))
+
+    def hexdigest(self) -> str:
+        """The hash of the rows so far."""
+        return hashlib.sha256(repr(sorted(self._digests)).encode()).hexdigest()
+
+
+def content_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The `ContentHash` of rows."""
+    content = ContentHash()
+    for row in rows:
+        content.add(row)
+    return content.hexdigest()
 
 
 def _row_digest(row: Mapping[str, Any]) -> str:

@@ -262,11 +262,34 @@ def fetch(
     fetch_command(dataset, data_dir, quiet)
 
 
-@app.command(epilog="Example: ecdbench build ecd-fcc --source raw/ecd-fcc --out built/ecd-fcc")
+@app.command(
+    epilog="Examples: ecdbench build mp-fcc --limit 20 --workers 2   |   "
+    "ecdbench build mp-fcc --scheduler tcp://node:8786   |   "
+    "ecdbench build my-densities --source FOLDER --out built/my-densities"
+)
 def build(
-    dataset: Annotated[str, typer.Argument(help="Dataset to build: ecd-fcc.")],
-    source: Annotated[Path, typer.Option(help="Raw folder: densities/, structures.json.gz, properties.csv.")],
-    out: Annotated[Path, typer.Option(help="The dataset folder.")],
+    dataset: Annotated[str, typer.Argument(help="mp-fcc, ecd-fcc, or any name for your own densities (--source).")],
+    out: Annotated[Path | None, typer.Option(help="The dataset folder; DATASET in the data folder by default.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Folder with properties.csv and densities (CHGCAR, json.gz or npz).")
+    ] = None,
+    ids: Annotated[Path | None, typer.Option(help="File with the ids to build, one per line.")] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUE",
+            help="Which crystals of the Materials Project, repeatable, as in num_elements=2 or band_gap=0.1:3; "
+            "stable F-centred cubic ones by default.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many, for a trial.")] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="File with your Materials Project key. [env: MP_API_KEY]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
     size: Annotated[int, typer.Option(min=8, help="Points per side of the slice.")] = 75,
     window: Annotated[float, typer.Option(min=0.1, help="Side of the slice in lattice parameters.")] = 2**0.5,
     offset: Annotated[float, typer.Option(help="Distance of the plane from its origin, in plane spacings.")] = 0.0,
@@ -277,11 +300,56 @@ def build(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Build a dataset folder from raw densities."""
-    from .data import build_command
+    """Build a dataset folder from densities: slices, pictures, texts, card, manifest.
 
-    plane = {"size": size, "window": window, "offset": offset, "rotation": rotation, "origin": origin}
-    build_command(dataset, source, out, plane, regrid, quiet)
+    What is finished is kept; an interrupted build goes on where it stopped: give the same command again. Exits with 3
+    where some crystals failed for now, and may succeed at another try.
+    """
+    from .build import BuildRequest, build_command
+
+    build_command(
+        BuildRequest(
+            dataset=dataset,
+            out=out,
+            source=source,
+            ids=ids,
+            filters=filters or [],
+            limit=limit,
+            key_file=api_key_file,
+            plane={"size": size, "window": window, "offset": offset, "rotation": rotation, "origin": origin},
+            regrid=regrid,
+            workers=workers,
+            scheduler=scheduler,
+            retry_failed=retry_failed,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command(
+    epilog="Examples: ecdbench publish ecd-fcc --repo my-org/ecd-fcc --private   |   "
+    "ecdbench publish built/my-densities --repo my-org/my-densities --dry-run"
+)
+def publish(
+    dataset: Annotated[str, typer.Argument(help="A dataset by name, or the folder of a built one.")],
+    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="The dataset repository on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact folder to published/, push nothing.")] = (
+        False
+    ),
+    i_have_permission: Annotated[
+        bool, typer.Option("--i-have-permission", help="You may publish data whose license is not stated, as sfe's.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Check a dataset and push it to the Hugging Face Hub: data, card, manifest, Croissant, leaderboard definition.
+
+    Prints the commit to pin. Unchanged content makes no new commit; a push that was interrupted is completed by the
+    same command. The token is the Hub's own: HF_TOKEN, or `hf auth login`.
+    """
+    from .publish import publish_command
+
+    publish_command(dataset, repo, data_dir, private, dry_run, i_have_permission)
 
 
 def main() -> None:

@@ -1,92 +1,107 @@
-"""Build the dataset `ecd-fcc` from its raw folder: densities, structures and a property table."""
+"""The raw folder of `ecd-fcc`: densities and a property table."""
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...benchmark.errors import DataError
-from ..splits import hashed_fold, hashed_split
-from .plane import PlaneSettings, slice_plane
-from .regrid import slice_regridded
-from .render import RENDERING, is_noise, png, render
-from .text import read_structures, text_tiers, update_descriptions
-from .volume import CHANNELS, Volume, read_volume
-from .write import write_dataset
+from ...benchmark.storage import write_json
+from ..ecd_fcc import FACTS
+from ..folder import DatasetFolder
+from .blueprint import Blueprint, Column
+from .build import Plan
+from .material import Material, MaterialError
+from .plane import PlaneSettings
+from .text import structure_hash
+from .volume import Volume, read_volume
 
-# Slices are stored in steps of 1e-6 e/A^3: far below the accuracy of the densities, and coarse enough that
-# rounding in the last bits of another processor does not change what is stored. A decimal step, because the
-# binary fractions of a float32 grid lie half-way between binary steps, and never half-way between decimal ones.
-_DECIMALS = 6
 # The densities integrate to the number of valence electrons; a larger gap means a damaged file.
 _ELECTRON_TOLERANCE = 1e-3
-
 _ID = re.compile(r"[A-Za-z0-9-]+")
+_TEXTS = "descriptions.json"
 
-# Column of the property table: column of the dataset. Empty cells are unknown values.
-_NUMBERS = {
-    "k_vrh": "k_vrh",
-    "formation_energy_per_atom": "formation_energy_per_atom",
-    "band_gap_pbe": "band_gap",
-    "band_gap_mp": "band_gap_mp",
-    "total_magnetization": "total_magnetization",
-    "g_vrh": "g_vrh",
-    "poisson_ratio": "poisson_ratio",
-    "e_above_hull": "e_above_hull",
-    "fermi_energy": "fermi_energy",
-    "energy_rel_atoms": "energy_rel_atoms",
+COLUMNS = {
+    "k_vrh": Column("float", "bulk modulus, GPa"),
+    "formation_energy_per_atom": Column("float", "eV/atom"),
+    "band_gap": Column("float", "PBE gap computed with the density, eV"),
+    "band_gap_mp": Column("float", "gap as tabulated by the Materials Project, eV"),
+    "total_magnetization": Column("float", "muB per primitive cell"),
+    "g_vrh": Column("float", "shear modulus, GPa"),
+    "poisson_ratio": Column("float", "Poisson ratio"),
+    "e_above_hull": Column("float", "eV/atom"),
+    "fermi_energy": Column("float", "eV, relative to GPAW's zero"),
+    "energy_rel_atoms": Column("float", "eV per primitive cell, relative to GPAW's reference atoms"),
+    "k_vrh_source": Column("string", "where k_vrh was tabulated"),
+    "formation_energy_per_atom_source": Column("string", "where formation_energy_per_atom was tabulated"),
+    "band_gap_mp_source": Column("string", "where band_gap_mp was tabulated"),
 }
-_SOURCES = {
-    "k_vrh_source": "k_vrh_source",
-    "formation_energy_source": "formation_energy_per_atom_source",
-    "band_gap_mp_source": "band_gap_mp_source",
-}
+# Columns that the property table has under another name. Empty cells are unknown values.
+_THEIRS = {"band_gap": "band_gap_pbe", "formation_energy_per_atom_source": "formation_energy_source"}
 
 
-def build(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None, progress: Callable[[int, int], None]) -> None:
-    """Build the dataset folder `out` from the raw folder `raw`.
+@dataclass(frozen=True)
+class RawFolder:
+    """Densities as `densities/ID.npz`."""
 
-    Args:
-        raw: holds `densities/*.npz`, `structures.json.gz` and `properties.csv`.
-        out: the dataset folder; descriptions already stored there are used again.
-        plane: which plane is cut.
-        regrid: go through this many points per cube axis (the paper's route) instead of straight to the plane.
-        progress: called with the number of crystals done and in all.
+    folder: Path
+
+    def density(self, material: Material) -> Volume:
+        """Read one density and check that no electron is missing."""
+        try:
+            volume = read_volume(self.folder / "densities" / f"{material.id}.npz")
+        except DataError as error:
+            raise MaterialError("broken density", str(error)) from error
+        expected, found = volume.meta["n_electrons"], volume.integral("total")
+        if abs(expected - found) > _ELECTRON_TOLERANCE:
+            raise MaterialError(
+                "broken density",
+                f"the density of {material.id} integrates to {found:.4f} electrons, not {expected:.4f}; "
+                "the file is damaged: copy it again",
+            )
+        return volume
+
+
+def plan(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None) -> Plan:
+    """What it takes to build `ecd-fcc` from its raw folder; descriptions stored in `out` are used again.
 
     Raises:
-        DataError: the raw folder is incomplete or a density is damaged.
+        DataError: the raw folder is incomplete, or its table is not the one of ecd-fcc.
     """
-    for name in ("densities", "structures.json.gz", "properties.csv"):
+    for name in ("densities", "properties.csv"):
         if not (raw / name).exists():
             raise DataError(f"{raw} holds no {name}; give the raw folder of ecd-fcc.")
-    properties = _read_properties(raw / "properties.csv")
-    descriptions = update_descriptions(raw / "structures.json.gz", out / "descriptions.json")
-    sites = {material: len(s["sites"]) for material, s in read_structures(raw / "structures.json.gz").items()}
-    rows = []
-    for material in sorted(properties):
-        volume = read_volume(raw / "densities" / f"{material}.npz")
-        _check_electrons(material, volume)
-        if material not in descriptions:
-            raise DataError(f"structures.json.gz has no structure for {material}; complete the raw folder.")
-        rows.append(
-            {
-                **_identity(material, properties[material], volume, sites[material]),
-                **dict(_pictures(volume, plane, regrid)),
-                **{
-                    f"text_{k}": v
-                    for k, v in text_tiers(properties[material]["formula"], descriptions[material]).items()
-                },
-                **_values(properties[material]),
-            }
-        )
-        progress(len(rows), len(properties))
-    write_dataset(out, rows, plane, regrid)
+    properties, texts = _read_properties(raw / "properties.csv"), _read_texts(out / _TEXTS)
+    materials = [_material(record, texts.get(material)) for material, record in sorted(properties.items())]
+    blueprint = Blueprint(FACTS, COLUMNS, plane, regrid, notes="ecd-fcc")
+    return Plan(blueprint, RawFolder(raw.resolve()), lambda: materials, len(materials))
+
+
+def store_texts(raw: Path, out: Path) -> None:
+    """Keep the descriptions of a built dataset beside it, each with the hash of the structure it describes."""
+    texts = {}
+    for row in _built_rows(out):
+        structure = read_volume(raw / "densities" / f"{row['id']}.npz").structure()
+        texts[row["id"]] = {"structure": structure_hash(structure), "text": row["text_all"]}
+    write_json(out / _TEXTS, dict(sorted(texts.items())))
+
+
+def _built_rows(out: Path) -> Iterator[dict[str, Any]]:
+    dataset = DatasetFolder(out, "Build it again.")
+    return (row for split in dataset.manifest["rows"] for row in dataset.read(split, ["id", "text_all"]))
+
+
+def _read_texts(store: Path) -> dict[str, dict[str, str]]:
+    try:
+        return json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
+    except ValueError as error:
+        raise DataError(f"{store} cannot be read; delete it to have all descriptions made again.") from error
 
 
 def _read_properties(path: Path) -> dict[str, dict[str, str]]:
@@ -95,7 +110,7 @@ def _read_properties(path: Path) -> dict[str, dict[str, str]]:
             records = list(csv.DictReader(file))
     except (UnicodeError, csv.Error) as error:
         raise DataError(f"{path} is no csv table; give the property table of ecd-fcc.") from error
-    needed = {"material_id", "formula", "spacegroup", *_NUMBERS, *_SOURCES}
+    needed = {"material_id", "formula", "spacegroup", *(_THEIRS.get(name, name) for name in COLUMNS)}
     if not records or (absent := needed - set(records[0])):
         what = f"lacks the columns {', '.join(sorted(absent))}" if records else "is empty"
         raise DataError(f"{path} {what}; give the property table of ecd-fcc.")
@@ -110,66 +125,22 @@ def _read_properties(path: Path) -> dict[str, dict[str, str]]:
     return properties
 
 
-def _check_electrons(material: str, volume: Volume) -> None:
-    expected, found = volume.meta["n_electrons"], volume.integral("total")
-    if abs(expected - found) > _ELECTRON_TOLERANCE:
-        raise DataError(
-            f"the density of {material} integrates to {found:.4f} electrons, not {expected:.4f}; "
-            "the file is damaged: copy it again."
-        )
+def _material(record: dict[str, str], text: dict[str, str] | None) -> Material:
+    values = {name: _value(record, name, column.kind) for name, column in COLUMNS.items()}
+    known = (text["text"], text["structure"]) if text else None
+    return Material(record["material_id"], values, record["formula"], int(record["spacegroup"]), known)
 
 
-def _identity(material: str, record: dict[str, str], volume: Volume, sites: int) -> dict[str, Any]:
-    system = "-".join(sorted(_element_symbols(record["formula"])))
-    return {
-        "id": material,
-        "formula": record["formula"],
-        "chemical_system": system,
-        "spacegroup": int(record["spacegroup"]),
-        "n_sites": sites,
-        "lattice_parameter": round(float((4 * volume.cell_volume / _cells(volume)) ** (1 / 3)), 6),
-        "n_electrons": round(volume.integral("total"), 4),
-        "split_official": hashed_split(material),
-        "split_grouped": hashed_split(system),
-        "fold_official": hashed_fold(material),
-        "fold_grouped": hashed_fold(system),
-    }
-
-
-def _cells(volume: Volume) -> int:
-    """Primitive cells in the cell of the volume: 1, or 4 for the conventional cube."""
-    from .cell import conventional_matrix
-
-    return round(4 / abs(np.linalg.det(conventional_matrix(volume.lattice))))
-
-
-def _element_symbols(formula: str) -> list[str]:
-    from ...benchmark.formula import parse_formula
-
-    return list(parse_formula(formula))
-
-
-def _pictures(volume: Volume, plane: PlaneSettings, regrid: int | None) -> Iterator[tuple[str, Any]]:
-    for channel in CHANNELS:
-        if regrid is None:
-            density = slice_plane(volume, channel, plane)
-        else:
-            density = slice_regridded(volume, channel, plane, regrid)
-        density = np.round(density, _DECIMALS).astype(np.float32) + np.float32(0)  # no negative zeros
-        yield f"image_{channel}", png(render(density, RENDERING[channel]))
-        yield f"density_{channel}", density
-        yield f"is_noise_{channel}", is_noise(density)
-
-
-def _values(record: dict[str, str]) -> dict[str, Any]:
+def _value(record: dict[str, str], name: str, kind: str) -> float | str | None:
+    cell = record[_THEIRS.get(name, name)]
+    if kind == "string" or not cell:
+        return cell or None
     try:
-        numbers = {ours: float(record[theirs]) if record[theirs] else None for theirs, ours in _NUMBERS.items()}
-    except ValueError as error:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         raise DataError(
-            f"properties.csv: {record['material_id']} has a value that is not a number ({error})."
-        ) from error
-    if any(value is not None and not math.isfinite(value) for value in numbers.values()):
-        raise DataError(
-            f"properties.csv: a value of {record['material_id']} is not a number; leave unknown values empty."
+            f"properties.csv: {name} of {record['material_id']} is '{cell}', not a number; leave unknown values empty."
         )
-    return numbers | {ours: record[theirs] or None for theirs, ours in _SOURCES.items()}
+    return number

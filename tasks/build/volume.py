@@ -20,7 +20,7 @@ _CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
 
 
 # What the readers raise on files that are damaged or of another kind.
-_UNREADABLE = (
+UNREADABLE = (
     KeyError, ValueError, IndexError, TypeError, AttributeError, EOFError, IsADirectoryError,
     zipfile.BadZipFile, zlib.error, gzip.BadGzipFile,
 )  # fmt: skip
@@ -49,6 +49,14 @@ class Volume:
         """Volume of the cell, A^3."""
         return float(abs(np.linalg.det(self.lattice)))
 
+    def structure(self) -> dict[str, Any]:
+        """The crystal as a pymatgen Structure dict."""
+        try:
+            from pymatgen.core import Structure
+        except ImportError as error:
+            raise MissingExtraError("Building a dataset", "build") from error
+        return Structure(self.lattice, self.numbers.tolist(), self.frac_coords).as_dict()
+
     def integral(self, channel: str) -> float:
         """The integral of one channel over the cell, in electrons."""
         return float(self.channels[channel].mean(dtype=np.float64) * self.cell_volume)
@@ -70,23 +78,24 @@ def read_volume(path: Path) -> Volume:
             volume = _read_json(path)
         else:
             volume = _read_chgcar(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as a density ({type(error).__name__}: {error}); "
             "it is truncated or of another form: copy or download it again."
         ) from error
-    _check(volume, path)
+    check_volume(volume, str(path))
     return volume
 
 
-def _check(volume: Volume, path: Path) -> None:
+def check_volume(volume: Volume, where: str) -> None:
+    """Refuse what is no density of a crystal on one grid. Raises DataError that begins with `where`."""
     arrays = [volume.lattice, volume.frac_coords, *volume.channels.values()]
     real = all(array.dtype.kind in "fiu" and np.isfinite(array).all() for array in arrays)
     grids = {grid.shape for grid in volume.channels.values()}
     sites = len(volume.numbers)
     shaped = volume.lattice.shape == (3, 3) and volume.frac_coords.shape == (sites, 3) and sites > 0
     if not real or not shaped or len(grids) != 1 or len(grid := grids.pop()) != 3 or min(grid) < 2:
-        raise DataError(f"{path} holds a density that is not finite or not on one grid, or no crystal; copy it again.")
+        raise DataError(f"{where} holds a density that is not finite or not on one grid, or no crystal; copy it again.")
 
 
 def _read_npz(path: Path) -> Volume:
@@ -100,11 +109,11 @@ def _read_npz(path: Path) -> Volume:
 def _read_json(path: Path) -> Volume:
     with gzip.open(path, "rt") as file:
         content = json.load(file)
-    return _from_pymatgen(_chgcar_class().from_dict(content.get("data", content)))
+    return from_chgcar(_chgcar_class().from_dict(content.get("data", content)))
 
 
 def _read_chgcar(path: Path) -> Volume:
-    return _from_pymatgen(_chgcar_class().from_file(str(path)))
+    return from_chgcar(_chgcar_class().from_file(str(path)))
 
 
 def _chgcar_class() -> Any:
@@ -115,7 +124,8 @@ def _chgcar_class() -> Any:
     return Chgcar
 
 
-def _from_pymatgen(chgcar: Any) -> Volume:
+def from_chgcar(chgcar: Any) -> Volume:
+    """The densities of a pymatgen `Chgcar`; its `diff`, where it has one, is the spin density."""
     structure = chgcar.structure
     lattice = np.array(structure.lattice.matrix)
     scale = 1 / abs(np.linalg.det(lattice))  # a CHGCAR holds density times volume

@@ -1,0 +1,1 @@
+"""Publishing a dataset on the Hugging Face Hub: check, stage, push."""

@@ -1,0 +1,132 @@
+"""Push a staged folder to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...benchmark.task import revision_of
+from ..folder import MANIFEST, read_manifest
+from ..hub import bars_for_people_only, endpoint
+from .ask import PublishError, ask_hub
+
+# What a repository holds before anything was pushed to it.
+_EMPTY = {".gitattributes"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a dataset is on the Hub: the commit to pin, its tag, and whether the push changed anything."""
+
+    repository: str
+    url: str
+    commit: str
+    tag: str
+    changed: bool
+    private: bool
+
+
+def push_dataset(folder: Path, repository: str, private: bool, pause: float = 1.0) -> Published:
+    """Push a staged folder as one commit, and tag it by its content. What is there already is not sent again.
+
+    Args:
+        folder: as `stage_dataset` leaves it.
+        repository: `ORG/NAME`; made where there is none.
+        private: make it private.
+        pause: seconds before a busy Hub is asked again; doubles each time.
+
+    Raises:
+        PublishError: no token, or one that may not write there; the repository holds something else.
+        ServiceError: the Hub does not answer; the same command again completes the push.
+    """
+    from huggingface_hub import HfApi
+
+    bars_for_people_only()
+    api = HfApi(endpoint=endpoint())
+    _check_name(repository)
+    _check_token(ask_hub(api.whoami, repository, pause), repository)
+    ask_hub(lambda: api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True), repository, pause)
+    before = ask_hub(lambda: api.dataset_info(repository), repository, pause)
+    if private and not before.private:
+        raise PublishError(
+            f"{repository} exists and is public; make it private on the Hub first, or take another name."
+        )
+    manifest = read_manifest(folder)
+    _check_same_dataset(api, before, manifest["dataset"], pause)
+    ask_hub(
+        lambda: api.upload_folder(
+            repo_id=repository,
+            repo_type="dataset",
+            folder_path=folder,
+            delete_patterns="*",
+            parent_commit=before.sha,
+            commit_message=f"{manifest['dataset']}, content {revision_of(manifest['content_sha256'])}",
+        ),
+        repository,
+        pause,
+    )
+    after = ask_hub(lambda: api.dataset_info(repository), repository, pause)
+    tag = f"content-{revision_of(manifest['content_sha256'])}"
+    ask_hub(
+        lambda: api.create_tag(repository, tag=tag, revision=after.sha, repo_type="dataset", exist_ok=True),
+        repository,
+        pause,
+    )
+    return Published(
+        repository,
+        f"{api.endpoint}/datasets/{repository}",
+        after.sha,
+        tag,
+        after.sha != before.sha,
+        bool(after.private),
+    )
+
+
+def _check_name(repository: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise PublishError(
+            f"'{repository}' is no name of a repository: write ORG/NAME in letters, digits, '-', '_' and '.'."
+        ) from error
+    if repository.count("/") != 1:
+        raise PublishError(f"'{repository}' names no owner; write ORG/NAME.")
+
+
+def _check_token(account: Any, repository: str) -> None:
+    owner = repository.partition("/")[0]
+    owners = {account.get("name"), *(one.get("name") for one in account.get("orgs", ()))}
+    role = account.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise PublishError("Your Hub token may only read; make one that may write at huggingface.co/settings/tokens.")
+    if owner not in owners:
+        raise PublishError(
+            f"Your Hub token belongs to {account.get('name')}, who is not in the organisation {owner}; publish under "
+            f"{', '.join(sorted(filter(None, owners)))}."
+        )
+
+
+def _check_same_dataset(api: Any, info: Any, dataset: str, pause: float) -> None:
+    """Refuse a repository that holds anything but an earlier push of this dataset."""
+    files = {file.rfilename for file in info.siblings or ()}
+    if files <= _EMPTY:
+        return
+    other = None
+    if MANIFEST in files:
+        path = ask_hub(
+            lambda: api.hf_hub_download(info.id, MANIFEST, repo_type="dataset", revision=info.sha), info.id, pause
+        )
+        try:
+            other = json.loads(Path(path).read_text(encoding="utf-8"))["dataset"]
+        except (ValueError, KeyError, TypeError):
+            other = "something else"
+    if other != dataset:
+        raise PublishError(
+            f"{info.id} exists and holds {other or 'other files'}, not {dataset}; take another name, or delete that "
+            "repository on the Hub first."
+        )
