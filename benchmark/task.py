@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 SPLITS = ("train", "validation", "holdout")
+# Larger tables are written to disk and mapped, so that memory does not grow with the number of rows.
+_ROWS_IN_MEMORY = 4096
+_OPTIONAL = ("density", "text", "formula")
 
 
 @dataclass(frozen=True)
@@ -139,25 +145,57 @@ class TaskData:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _dataset(self, ids: Sequence[str], targets: np.ndarray | None) -> Dataset:
-        from datasets import Array2D, Dataset, Features, Image, Value
+        # A table of its own: a selection of a larger one would still hold the rest.
+        features = self._features(targets is not None)
+        if len(ids) <= _ROWS_IN_MEMORY:
+            from datasets import Dataset
 
-        # Built row by row into a table of its own: a selection of a larger table would still hold the rest.
-        rows = [self.rows[material] for material in ids]
-        columns: dict[str, Any] = {"id": list(ids)}
-        features: dict[str, Any] = {"id": Value("string")}
-        first = next(iter(self.rows.values()))
-        columns["image"] = [{"bytes": row["image"], "path": None} for row in rows]
-        features["image"] = Image()
-        if "density" in first:
-            columns["density"] = [row["density"] for row in rows]
-            features["density"] = Array2D(shape=first["density"].shape, dtype="float32")
-        for name in ("text", "formula"):
-            if name in first:
-                columns[name] = [row[name] for row in rows]
-                features[name] = Value("string")
-        if targets is not None:
-            columns["target"] = targets
-            features["target"] = Value("float64")
-        dataset = Dataset.from_dict(columns, features=Features(features))
-        arrays = [name for name in ("density", "target") if name in columns]
+            dataset = Dataset.from_dict(self._columns(ids, targets), features=features)
+        else:
+            starts = range(0, len(ids), _ROWS_IN_MEMORY)
+            parts = (slice(start, start + _ROWS_IN_MEMORY) for start in starts)
+            dataset = on_disk(
+                (self._columns(ids[part], None if targets is None else targets[part]) for part in parts), features
+            )
+        arrays = [name for name in ("density", "target") if name in features]
         return dataset.with_format("numpy", columns=arrays, output_all_columns=True) if arrays else dataset
+
+    def _columns(self, ids: Sequence[str], targets: np.ndarray | None) -> dict[str, Any]:
+        rows = [self.rows[material] for material in ids]
+        columns: dict[str, Any] = {"id": list(ids), "image": [{"bytes": row["image"], "path": None} for row in rows]}
+        columns |= {name: [row[name] for row in rows] for name in _OPTIONAL if name in rows[0]} if rows else {}
+        return columns | ({} if targets is None else {"target": targets})
+
+    def _features(self, labelled: bool) -> Features:
+        from datasets import Array2D, Features, Image, Value
+
+        first = next(iter(self.rows.values()))
+        features: dict[str, Any] = {"id": Value("string"), "image": Image()}
+        if "density" in first:
+            features["density"] = Array2D(shape=first["density"].shape, dtype="float32")
+        features |= {name: Value("string") for name in ("text", "formula") if name in first}
+        return Features(features | ({"target": Value("float64")} if labelled else {}))
+
+
+def on_disk(parts: Iterable[Mapping[str, Any]], features: Features) -> Dataset:
+    """A dataset in a temporary file that is mapped into memory, and removed with the last reference to it.
+
+    Args:
+        parts: columns of some rows at a time.
+        features: their types.
+    """
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    folder = tempfile.mkdtemp(prefix="ecdbench-")
+    try:
+        with ArrowWriter(path=f"{folder}/rows.arrow", features=features) as writer:
+            for part in parts:
+                writer.write_batch(dict(part))
+            writer.finalize()
+        dataset = Dataset.from_file(f"{folder}/rows.arrow")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(dataset.data.table, shutil.rmtree, folder, ignore_errors=True)
+    return dataset

@@ -42,7 +42,7 @@ class DatasetFacts:
 class OpenDataset(Protocol):
     """A dataset whose content was checked against its hashes."""
 
-    def rows(self, channel: str, text: str) -> dict[str, dict[str, Any]]:
+    def rows(self, channel: str, text: str) -> Mapping[str, Mapping[str, Any]]:
         """Inputs by id: `image` (PNG bytes) and, where there are any, `density`, `text`, `formula`."""
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ..benchmark.errors import DataError
 from ..benchmark.task import SPLITS
 from .content import content_sha256
 from .definition import DatasetFacts
+from .rows import LazyRows
 
 MANIFEST = "manifest.json"
 # Rows read at once: what a check or a listing holds in memory, whatever the size of the dataset.
@@ -94,25 +96,26 @@ class DatasetFolder:
         Raises:
             DataError: the file cannot be read, or lacks a column.
         """
-        try:
-            with pq.ParquetFile(self._file(split)) as file:
-                if absent := set(columns or ()) - set(file.schema_arrow.names):
-                    raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
-                for batch in file.iter_batches(_BATCH, columns=columns):
-                    yield from table_rows(pa.Table.from_batches([batch]))
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
+        with self._opened(split) as file:
+            if absent := set(columns or ()) - set(file.schema_arrow.names):
+                raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                yield from table_rows(pa.Table.from_batches([batch]))
 
-    def rows(self, channel: str, text: str) -> dict[str, dict[str, Any]]:
-        """Inputs by id, as `OpenDataset.rows` says."""
+    def rows(self, channel: str, text: str) -> Mapping[str, Mapping[str, Any]]:
+        """Inputs by id, as `OpenDataset.rows` says, read when they are asked for."""
         names = {f"image_{channel}": "image", f"density_{channel}": "density", "formula": "formula"}
         if text != "none":
             names[f"text_{text}"] = "text"
         columns = {name: names[name] for name in self._columns if name in names}
-        return {
-            row["id"]: {columns[name]: value for name, value in row.items() if name in columns}
-            for row in self._rows(["id", *columns])
-        }
+
+        def read_group(place: tuple[str, int]) -> list[dict[str, Any]]:
+            split, group = place
+            with self._opened(split) as file:
+                rows = table_rows(file.read_row_group(group, columns=list(columns)))
+            return [{columns[name]: value for name, value in row.items()} for row in rows]
+
+        return LazyRows(dict(self._places()), read_group)
 
     def targets(self, target: str) -> dict[str, float]:
         """Values by id, of the rows that have one."""
@@ -137,6 +140,22 @@ class DatasetFolder:
     @cached_property
     def _columns(self) -> list[str]:
         return pq.read_schema(self._file(SPLITS[0])).names
+
+    @contextmanager
+    def _opened(self, split: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(self._file(split)) as file:
+                yield file
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
+
+    def _places(self) -> Iterator[tuple[str, tuple[tuple[str, int], int]]]:
+        """Each id with its file, row group and position there."""
+        for split in SPLITS:
+            with self._opened(split) as file:
+                for group in range(file.num_row_groups):
+                    ids = file.read_row_group(group, columns=["id"]).column("id").to_pylist()
+                    yield from ((material, ((split, group), position)) for position, material in enumerate(ids))
 
     def _column(self, name: str) -> dict[str, Any]:
         return {row["id"]: row[name] for row in self._rows(["id", name])}

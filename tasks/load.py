@@ -8,6 +8,7 @@ from pathlib import Path
 from ..benchmark.errors import DataError, unknown_name
 from ..benchmark.task import SPLITS, InputOptions, TaskData
 from .catalogue import find_task, get_task
+from .rows import SomeRows
 from .splits import ids_by_split
 
 
@@ -67,7 +68,7 @@ def load_task(
     return TaskData(
         task=definition,
         options=InputOptions(text, channel, split),
-        rows={material: rows[material] for material in known_ids},
+        rows=SomeRows(rows, known_ids),
         splits=ids_by_split(dataset.split_of(split), known_ids, SPLITS),
         folds={material: folds[material] for material in known_ids},
         groups={material: groups[material] for material in known_ids},

@@ -121,6 +121,8 @@ def select(
     if not summary.exists():
         _ask(project, asked, file, summary, progress)
     selection = Selection(file, **json.loads(summary.read_text(encoding="utf-8")))
+    if selection.found == 0:
+        raise DataError("No crystal of the Materials Project matches; widen the filter, or check the ids.")
     if selection.complete == 0:
         raise DataError(
             f"{selection.found} crystals match, and none of them has a value in every column; widen the filter."

@@ -29,12 +29,23 @@ def test_help_loads_nothing_heavy():
         f"print('LOADED', [m for m in {heavy} if m in sys.modules])"
     )
     assert "LOADED []" in result.stdout
-    for command in ("tasks", "models", "evaluate", "check", "show", "compare", "leaderboard", "fetch", "build"):
+    for command in (
+        "tasks",
+        "models",
+        "evaluate",
+        "check",
+        "show",
+        "compare",
+        "leaderboard",
+        "fetch",
+        "build",
+        "publish",
+    ):
         assert f"\n  {command} " in result.stdout
 
 
 def test_every_command_has_help_with_an_example(cli):
-    for command in ("evaluate", "check", "show", "compare", "leaderboard", "fetch", "build", "tasks show"):
+    for command in ("evaluate", "check", "show", "compare", "leaderboard", "fetch", "build", "publish", "tasks show"):
         outcome = cli(*command.split(), "--help")
         assert outcome.code == 0
         assert "Example" in outcome.out
@@ -99,7 +110,10 @@ def test_evaluate_show_compare_leaderboard(cli):
         ("leaderboard . ", "There are no runs"),
         ("leaderboard . -f html", "There is no format 'html'"),
         ("fetch mp-fcc", "Only sfe is downloaded"),
-        ("build mp-fcc --source x --out y", "Only ecd-fcc is built"),
+        ("build mp-fcc --source x --out y", "mp-fcc is not built from a folder"),
+        ("build other --out y", "There is no dataset 'other' to build"),
+        ("build ecd-fcc --out y", "give it with --source"),
+        ("build ecd-fcc --source x --limit 3 --out y", "--limit is for mp-fcc"),
         ("build ecd-fcc --source nowhere --out y", "holds no densities"),
         ("tasks show sf", "Did you mean sfe"),
     ],

@@ -1,10 +1,22 @@
-import gzip
 import json
-import os
 import re
 
+import numpy as np
+import pytest
 from ecdbench.tasks import ecd_fcc
-from ecdbench.tasks.build.text import missing_descriptions, read_store, read_structures, text_tiers, update_descriptions
+from ecdbench.tasks.build.describe import Describer
+from ecdbench.tasks.build.material import MaterialError
+from ecdbench.tasks.build.text import structure_hash, text_tiers
+from ecdbench.tasks.build.volume import read_volume
+from pymatgen.core import Lattice, Structure
+
+STORED = json.loads((ecd_fcc.PACKAGED / "descriptions.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def describe(tmp_path_factory):
+    with Describer(tmp_path_factory.mktemp("texts")) as describer:
+        yield describer
 
 
 def test_the_key_tier_keeps_composition_and_bond_length_sentences():
@@ -18,33 +30,68 @@ def test_the_key_tier_keeps_composition_and_bond_length_sentences():
     assert tiers["all"] == text
 
 
-def test_stored_descriptions_belong_to_the_structures(raw_dir):
-    stored = read_store(ecd_fcc.PACKAGED / "descriptions.json")
-    assert missing_descriptions(read_structures(raw_dir / "structures.json.gz"), stored) == []
+def test_omega_titanium_from_its_structure(describe):
+    """mp-72, the example of Table 2 of arXiv 2401.09301: hexagonal, so not in a dataset, but described all the same."""
+    omega = Structure.from_spacegroup(
+        "P6/mmm", Lattice.hexagonal(4.5655, 2.829), ["Ti", "Ti"], [[0, 0, 0], [1 / 3, 2 / 3, 0.5]]
+    )
+    tiers = text_tiers("Ti", describe(omega.as_dict()))
+    assert tiers["single"] == "Ti"
+    assert tiers["key"] == "Ti. Both Ti(1)-Ti(1) bond lengths are 2.83 Å. All Ti(1)-Ti(2) bond lengths are 2.99 Å."
+    assert tiers["all"] == (
+        "Ti crystallizes in the hexagonal P6/mmm space group. There are two inequivalent Ti sites. In the first Ti "
+        "site, Ti(1) is bonded in a 14-coordinate geometry to two equivalent Ti(1) and twelve equivalent Ti(2) atoms. "
+        "Both Ti(1)-Ti(1) bond lengths are 2.83 Å. All Ti(1)-Ti(2) bond lengths are 2.99 Å. In the second Ti site, "
+        "Ti(2) is bonded in a 11-coordinate geometry to five equivalent Ti(2) and six equivalent Ti(1) atoms. There "
+        "are three shorter (2.64 Å) and two longer (2.83 Å) Ti(2)-Ti(2) bond lengths."
+    )
 
 
-def test_descriptions_are_made_again_word_for_word(raw_dir, tmp_path, monkeypatch):
-    """Two crystals, in a process with another hash seed: generation happens under PYTHONHASHSEED=0 all the same."""
+def test_stored_descriptions_are_made_again_word_for_word(raw_dir, describe, monkeypatch):
+    """Whatever the hash seed of this process is."""
     monkeypatch.setenv("PYTHONHASHSEED", "123")
-    structures = read_structures(raw_dir / "structures.json.gz")
-    chosen = {material: structures[material] for material in ("mp-10182", "mp-1022")}
-    with gzip.open(tmp_path / "structures.json.gz", "wt") as file:
-        json.dump(chosen, file)
-    made = update_descriptions(tmp_path / "structures.json.gz", tmp_path / "store.json")
-    stored = read_store(ecd_fcc.PACKAGED / "descriptions.json")
-    assert made == {material: stored[material]["text"] for material in chosen}
-    assert os.environ["PYTHONHASHSEED"] == "123"
+    for material in ("mp-10182", "mp-1022"):
+        structure = read_volume(raw_dir / "densities" / f"{material}.npz").structure()
+        assert STORED[material] == {"structure": structure_hash(structure), "text": describe(structure)}
 
 
-def test_a_changed_structure_is_described_anew(raw_dir):
-    structures = read_structures(raw_dir / "structures.json.gz")
-    stored = read_store(ecd_fcc.PACKAGED / "descriptions.json")
-    structures["mp-1022"]["lattice"]["matrix"][0][0] += 0.01
-    assert missing_descriptions(structures, stored) == ["mp-1022"]
+def test_a_description_is_made_once(tmp_path, monkeypatch):
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.58), ["Cu"], [[0, 0, 0]]).as_dict()
+    with Describer(tmp_path) as describer:
+        text = describer(copper)
+    monkeypatch.setattr("ecdbench.tasks.build.describe._start", lambda: pytest.fail("described again"))
+    with Describer(tmp_path) as describer:
+        assert describer(copper) == text
+
+
+def test_what_cannot_be_described_is_said_and_the_next_is_described(tmp_path):
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.58), ["Cu"], [[0, 0, 0]])
+    odd = copper.as_dict()
+    odd["lattice"]["matrix"] = np.zeros((3, 3)).tolist()
+    with Describer(tmp_path) as describer:
+        with pytest.raises(MaterialError, match="robocrystallographer cannot describe the structure") as failure:
+            describer(odd)
+        assert failure.value.kind == "no text"
+        assert "Copper structured" in describer(copper.as_dict())
+
+
+def test_a_describer_that_takes_too_long_is_ended(tmp_path):
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.58), ["Cu"], [[0, 0, 0]]).as_dict()
+    with (
+        Describer(tmp_path, time_limit=0.01) as describer,
+        pytest.raises(MaterialError, match=r"no answer within 0\.01 s"),
+    ):
+        describer(copper)
+
+
+def test_a_changed_structure_is_another(raw_dir):
+    structure = read_volume(raw_dir / "densities" / "mp-1022.npz").structure()
+    assert structure_hash(structure) == STORED["mp-1022"]["structure"]
+    structure["lattice"]["matrix"][0][0] += 0.01
+    assert structure_hash(structure) != STORED["mp-1022"]["structure"]
 
 
 def test_decimals_do_not_end_sentences():
-    stored = read_store(ecd_fcc.PACKAGED / "descriptions.json")
-    for entry in stored.values():
+    for entry in STORED.values():
         for sentence in text_tiers("X", entry["text"])["key"].split(". ")[1:]:
             assert re.search(r"bond lengths? (is|are) \d+\.\d+|Å", sentence)

@@ -1,0 +1,97 @@
+import csv
+import json
+import shutil
+
+import pytest
+from ecdbench.tasks.build.volume import read_volume
+from ecdbench.tasks.load import load_task
+
+from .conftest import as_chgcar, seed_descriptions
+
+IDS = ("mp-101", "mp-10182", "mp-1022")
+
+
+@pytest.fixture
+def folder(raw_dir, tmp_path):
+    """Three crystals in three forms: npz, CHGCAR in a folder of its own, CHGCAR without spin."""
+    source = tmp_path / "mine"
+    (source / "mp-10182").mkdir(parents=True)
+    (source / "densities").mkdir()
+    shutil.copyfile(raw_dir / "densities" / "mp-101.npz", source / "densities" / "mp-101.npz")
+    as_chgcar(read_volume(raw_dir / "densities" / "mp-10182.npz")).write_file(source / "mp-10182" / "CHGCAR")
+    as_chgcar(read_volume(raw_dir / "densities" / "mp-1022.npz"), spin=False).write_file(source / "CHGCAR.mp-1022")
+    (source / "properties.csv").write_text("id,k_vrh,hardness [GPa]\nmp-101,346.3,12\nmp-10182,63.1,\nmp-1022,16.9,1\n")
+    (source / "dataset.yaml").write_text(
+        "title: Three crystals\nlicense: CC0-1.0\ncitation: nobody\nprovenance: made for a test\n"
+        "targets:\n  k_vrh: {unit: GPa, description: bulk modulus}\n"
+    )
+    return source
+
+
+def build(cli, folder, tmp_path, *more):
+    seed_descriptions(tmp_path / "cache")
+    return cli("build", "mine", "--source", folder, "--out", tmp_path / "built", *more)
+
+
+def test_build_load_evaluate(cli, folder, tmp_path):
+    assert build(cli, folder, tmp_path).out.startswith("3 rows.")
+    manifest = json.loads((tmp_path / "built" / "manifest.json").read_text())
+    assert [target["name"] for target in manifest["facts"]["targets"]] == ["k_vrh"]
+    assert manifest["facts"]["license"] == "CC0-1.0"
+    data = load_task(str(tmp_path / "built"), text="key", channel="total")
+    assert sorted(data.ids) == sorted(IDS)
+    row = data.inputs(["mp-10182"])[0]
+    assert row["formula"] == "LiZnP"  # found from the structure
+    assert row["text"].startswith("LiZnP. All")
+    assert data.targets(["mp-101"]).tolist() == [346.3]
+    assert "hardness" in (tmp_path / "built" / "README.md").read_text()
+
+
+def test_a_density_without_spin_is_zero_and_flagged(cli, folder, tmp_path):
+    build(cli, folder, tmp_path)
+    data = load_task(f"{tmp_path / 'built'}/k_vrh", channel="spin")
+    assert abs(data.rows["mp-1022"]["density"]).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        ("properties.csv", "id,", "name,", "needs rows, a column id"),
+        ("properties.csv", "346.3", "hard", "k_vrh is 'hard', not a number"),
+        ("properties.csv", "mp-10182,", "mp-101,", "an id more than once"),
+        ("properties.csv", "mp-101,", "../etc,", "the id '../etc'"),
+        ("properties.csv", "346.3,12", "346.3", "row 2: it has not as many cells"),
+        ("properties.csv", "k_vrh", "formula_", "the target k_vrh, which is no column"),
+        ("properties.csv", "hardness [GPa]", "image_total", "which every dataset has already"),
+        ("dataset.yaml", "unit: GPa", "unt: GPa", "targets.k_vrh.unit: Field required"),
+        ("dataset.yaml", "title", "{", "is no YAML"),
+        ("dataset.yaml", "license", "channels: [charge]\nlicense", "there is no channel charge"),
+    ],
+)
+def test_bad_input_gets_one_sentence(cli, folder, tmp_path, file, old, new, sentence):
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    outcome = build(cli, folder, tmp_path)
+    assert outcome.code == 1
+    assert sentence in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_what_is_missing_or_broken_is_recorded(cli, folder, tmp_path):
+    (folder / "densities" / "mp-101.npz").write_bytes(b"PK")
+    shutil.rmtree(folder / "mp-10182")
+    outcome = build(cli, folder, tmp_path)
+    assert outcome.code == 0
+    failures = {row["id"]: row["kind"] for row in csv.DictReader((tmp_path / "built" / "failures.csv").open())}
+    assert failures == {"mp-101": "broken density", "mp-10182": "no density"}
+
+
+def test_nothing_to_write_is_said(cli, folder, tmp_path):
+    for path in ("densities", "mp-10182"):
+        shutil.rmtree(folder / path)
+    (folder / "CHGCAR.mp-1022").unlink()
+    outcome = build(cli, folder, tmp_path)
+    assert outcome.code == 1
+    assert "No crystal became a row" in outcome.err
+    assert (tmp_path / "built" / "failures.csv").exists()
