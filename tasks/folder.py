@@ -86,9 +86,12 @@ class DatasetFolder:
         self.folder = folder
         self._remedy = remedy
         self.manifest = read_manifest(folder)
+        self._checked: dict[str, tuple[int, int]] = {}
         for split in SPLITS:
+            state = self._state(split)
             if content_sha256(self.read(split)) != self.manifest["content_sha256"][split]:
                 raise DataError(f"{self._file(split)} was changed: its content does not match the manifest. {remedy}")
+            self._checked[split] = state
 
     def read(self, split: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """The rows of a split one by one, a few hundred in memory at a time.
@@ -141,8 +144,18 @@ class DatasetFolder:
     def _columns(self) -> list[str]:
         return pq.read_schema(self._file(SPLITS[0])).names
 
+    def _state(self, split: str) -> tuple[int, int]:
+        """What a file that is replaced changes."""
+        try:
+            facts = self._file(split).stat()
+        except OSError:
+            return (0, 0)  # opening it says what is wrong
+        return facts.st_size, facts.st_mtime_ns
+
     @contextmanager
     def _opened(self, split: str) -> Iterator[pq.ParquetFile]:
+        if self._checked.get(split, state := self._state(split)) != state:
+            raise DataError(f"{self._file(split)} was changed while it was in use. Give the same command again.")
         try:
             with pq.ParquetFile(self._file(split)) as file:
                 yield file

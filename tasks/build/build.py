@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from ...benchmark.storage import write_text
 from .blueprint import Blueprint
 from .finished import Finished
@@ -46,6 +44,11 @@ class Plan:
     materials: Callable[[], Iterable[Material]]
     total: int
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def made_from(self, material: Material) -> str:
+        """A print of all that a row is made from, besides the blueprint: what is known of the crystal, its density."""
+        parts = [asdict(material), self.source.state(material)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,16 @@ def build_dataset(
 
     def open_materials() -> Iterator[Material]:
         for material in plan.materials():
-            if finished.has(material.id, retry_failed):
-                count["failed"] += finished.failure(material.id) is not None
+            made_from = plan.made_from(material)
+            if finished.has(material.id, made_from, retry_failed):
+                count["failed"] += finished.failure(material.id, made_from) is not None
                 count["done"] += 1
                 progress(count["done"], plan.total, count["failed"])
             else:
                 yield material
 
-    def keep(outcome: Outcome) -> None:
-        finished.put(outcome)
+    def keep(material: Material, outcome: Outcome) -> None:
+        finished.put(outcome, plan.made_from(material))
         count["done"] += 1
         count["failed"] += outcome.row is None
         progress(count["done"], plan.total, count["failed"])
@@ -123,20 +127,13 @@ def work_key(blueprint: Blueprint) -> str:
 
 
 def _assemble(plan: Plan, finished: Finished, out: Path) -> Report:
-    wanted = {material.id for material in plan.materials()}
-    failed = {material: failure for material, failure in finished.failed() if material in wanted}
+    wanted = dict(sorted((material.id, plan.made_from(material)) for material in plan.materials()))
+    failed = {m: failure for m, made_from in wanted.items() if (failure := finished.failure(m, made_from))}
     kinds = dict(sorted(Counter(failure.kind for failure in failed.values()).items()))
     _write_failures(out / "failures.csv", failed)
-    rows = Counter(rows=0)
-
-    def tables() -> Iterator[pa.Table]:
-        for material in finished.ids():
-            if material in wanted and (row := finished.row(material)) is not None:
-                rows["rows"] += 1
-                yield row
-
-    write_dataset(out, plan.blueprint, tables(), {**plan.origin, "failures": kinds})
-    return Report(out, rows["rows"], kinds, sum(failure.later for failure in failed.values()))
+    rows = (row for m, made_from in wanted.items() if (row := finished.row(m, made_from)) is not None)
+    written = write_dataset(out, plan.blueprint, rows, {**plan.origin, "failures": kinds})
+    return Report(out, written, kinds, sum(failure.later for failure in failed.values()))
 
 
 def _write_failures(path: Path, failed: Mapping[str, Failure]) -> None:

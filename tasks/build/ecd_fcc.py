@@ -20,7 +20,7 @@ from .build import Plan
 from .material import Material, MaterialError
 from .plane import PlaneSettings
 from .text import structure_hash
-from .volume import Volume, read_volume
+from .volume import Volume, file_state, read_volume
 
 # The densities integrate to the number of valence electrons; a larger gap means a damaged file.
 _ELECTRON_TOLERANCE = 1e-3
@@ -55,7 +55,7 @@ class RawFolder:
     def density(self, material: Material) -> Volume:
         """Read one density and check that no electron is missing."""
         try:
-            volume = read_volume(self.folder / "densities" / f"{material.id}.npz")
+            volume = read_volume(self._path(material))
         except DataError as error:
             raise MaterialError("broken density", str(error)) from error
         expected, found = volume.meta["n_electrons"], volume.integral("total")
@@ -66,6 +66,13 @@ class RawFolder:
                 "the file is damaged: copy it again",
             )
         return volume
+
+    def state(self, material: Material) -> str:
+        """Of its file."""
+        return file_state(self._path(material))
+
+    def _path(self, material: Material) -> Path:
+        return self.folder / "densities" / f"{material.id}.npz"
 
 
 def plan(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None) -> Plan:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,62 +15,54 @@ from .row import unpack
 
 
 class Finished:
-    """Rows and failures by id, in a folder."""
+    """Rows and failures in a folder, by id and by a print of all that they were made from.
+
+    What was made from other properties or from another density is not found, and removed when it is made again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, outcome: Outcome) -> None:
-        """Keep an outcome; a row replaces an earlier failure."""
-        row, failure = self._row(outcome.id), self._failure(outcome.id)
-        packed = outcome.row
+    def put(self, outcome: Outcome, made_from: str) -> None:
+        """Keep an outcome in place of any earlier one of this crystal."""
+        shelf, packed = self._shelf(outcome.id), outcome.row
+        new = shelf / f"{outcome.id}.{made_from}.{'json' if packed is None else 'arrow'}"
         if packed is not None:
-            write_atomically(row, lambda path: path.write_bytes(packed))
-            failure.unlink(missing_ok=True)
+            write_atomically(new, lambda path: path.write_bytes(packed))
         elif outcome.failure is not None:
-            write_json(failure, asdict(outcome.failure))
+            write_json(new, asdict(outcome.failure))
+        for path in shelf.iterdir():
+            if path != new and path.stem.rpartition(".")[0] == outcome.id:
+                path.unlink(missing_ok=True)
 
-    def has(self, material: str, retry_all: bool) -> bool:
+    def has(self, material: str, made_from: str, retry_all: bool) -> bool:
         """Whether a crystal is done: it has a row, or failed for good (unless everything is to be tried again)."""
-        if self._row(material).exists():
+        if self._path(material, made_from, "arrow").exists():
             return True
-        failure = self.failure(material)
+        failure = self.failure(material, made_from)
         return failure is not None and not failure.later and not retry_all
 
-    def row(self, material: str) -> pa.Table | None:
+    def row(self, material: str, made_from: str) -> pa.Table | None:
         """The row of a crystal; None, and it is to be made again, where there is no whole one."""
+        path = self._path(material, made_from, "arrow")
         try:
-            return unpack(self._row(material).read_bytes())
+            return unpack(path.read_bytes())
         except FileNotFoundError:
             return None
         except pa.ArrowException:  # written half by a disk that lied
-            self._row(material).unlink()
+            path.unlink()
             return None
 
-    def failure(self, material: str) -> Failure | None:
+    def failure(self, material: str, made_from: str) -> Failure | None:
         """Why a crystal has no row."""
         try:
-            return Failure(**json.loads(self._failure(material).read_text()))
+            return Failure(**json.loads(self._path(material, made_from, "json").read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
-    def ids(self) -> Iterator[str]:
-        """The ids that have a row, in order."""
-        return iter(sorted(path.stem for path in self.folder.glob("rows/*/*.arrow")))
+    def _path(self, material: str, made_from: str, kind: str) -> Path:
+        return self._shelf(material) / f"{material}.{made_from}.{kind}"
 
-    def failed(self) -> Iterator[tuple[str, Failure]]:
-        """The ids that failed, in order, and why."""
-        for path in sorted(self.folder.glob("failures/*/*.json"), key=lambda path: path.stem):
-            if failure := self.failure(path.stem):
-                yield path.stem, failure
-
-    def _row(self, material: str) -> Path:
-        return self.folder / "rows" / _shelf(material) / f"{material}.arrow"
-
-    def _failure(self, material: str) -> Path:
-        return self.folder / "failures" / _shelf(material) / f"{material}.json"
-
-
-def _shelf(material: str) -> str:
-    """One of 256 folders: file systems are slow with a hundred thousand files in one."""
-    return hashlib.sha256(material.encode()).hexdigest()[:2]
+    def _shelf(self, material: str) -> Path:
+        """One of 256 folders: file systems are slow with a hundred thousand files in one."""
+        return self.folder / hashlib.sha256(material.encode()).hexdigest()[:2]

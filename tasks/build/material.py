@@ -57,3 +57,7 @@ class Source(Protocol):
             EcdbenchError: nothing can be had from the source, as with a rejected key.
         """
         ...
+
+    def state(self, material: Material) -> str:
+        """What tells whether the source has another density for the crystal than it had before; cheap to ask."""
+        ...

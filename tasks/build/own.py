@@ -21,7 +21,7 @@ from .build import Plan
 from .material import Material, MaterialError
 from .mp_columns import COLUMNS as KNOWN
 from .plane import PlaneSettings
-from .volume import CHANNELS, Volume, read_volume
+from .volume import CHANNELS, Volume, file_state, read_volume
 
 _TABLE, _ABOUT = "properties.csv", "dataset.yaml"
 # Where the density of a crystal may lie.
@@ -60,15 +60,22 @@ class OwnFolder:
 
     def density(self, material: Material) -> Volume:
         """Read the density of one crystal. Raises MaterialError where there is none, or a broken one."""
-        for folder in (self.folder / "densities", self.folder):
-            for place in _PLACES:
-                if (path := folder / place.format(material.id)).is_file():
-                    try:
-                        return read_volume(path)
-                    except DataError as error:
-                        raise MaterialError("broken density", str(error)) from error
-        names = ", ".join(place.format(material.id) for place in _PLACES)
-        raise MaterialError("no density", f"none of {names} is in {self.folder} or its folder densities")
+        path = self._path(material)
+        if path is None:
+            names = ", ".join(place.format(material.id) for place in _PLACES)
+            raise MaterialError("no density", f"none of {names} is in {self.folder} or its folder densities")
+        try:
+            return read_volume(path)
+        except DataError as error:
+            raise MaterialError("broken density", str(error)) from error
+
+    def state(self, material: Material) -> str:
+        """Of its file."""
+        return file_state(self._path(material))
+
+    def _path(self, material: Material) -> Path | None:
+        places = (f / place.format(material.id) for f in (self.folder / "densities", self.folder) for place in _PLACES)
+        return next((path for path in places if path.is_file()), None)
 
 
 def plan(name: str, source: Path, plane: PlaneSettings, regrid: int | None, limit: int | None = None) -> Plan:

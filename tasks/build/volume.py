@@ -87,6 +87,14 @@ def read_volume(path: Path) -> Volume:
     return volume
 
 
+def file_state(path: Path | None) -> str:
+    """A text that changes when a file is replaced: its place, size and time."""
+    if path is None or not path.exists():
+        return "absent"
+    facts = path.stat()
+    return f"{path} {facts.st_size} {facts.st_mtime_ns}"
+
+
 def check_volume(volume: Volume, where: str) -> None:
     """Refuse what is no density of a crystal on one grid. Raises DataError that begins with `where`."""
     arrays = [volume.lattice, volume.frac_coords, *volume.channels.values()]

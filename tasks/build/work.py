@@ -28,7 +28,7 @@ def work_through(
     materials: Iterable[Material],
     job: Callable[[Material], Outcome],
     pool: Pool,
-    keep: Callable[[Outcome], None],
+    keep: Callable[[Material, Outcome], None],
 ) -> None:
     """Run `job` on every crystal; only so many are in flight, whatever their number.
 
@@ -39,7 +39,7 @@ def work_through(
         materials: the crystals, read as they are needed.
         job: the work on one of them.
         pool: the workers.
-        keep: called here with each outcome.
+        keep: called here with each crystal and its outcome.
 
     Raises:
         ServiceError: the source answered none of a dozen crystals in a row.
@@ -52,10 +52,10 @@ def work_through(
             suspects.append(material)
         else:
             silence.heard(outcome)
-            keep(outcome)
+            keep(material, outcome)
     for material, outcome in _run(suspects, job, pool, lambda: 1):
         died = Failure("worker died", "its worker ended twice, perhaps for want of memory", later=True)
-        keep(outcome or Outcome(material.id, None, died))
+        keep(material, outcome or Outcome(material.id, None, died))
 
 
 def _run(

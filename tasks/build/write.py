@@ -26,7 +26,7 @@ from .summary import Summary
 BUILDER_VERSION = "2"
 
 
-def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], origin: Mapping[str, Any]) -> None:
+def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], origin: Mapping[str, Any]) -> int:
     """Write rows as a folder that `datasets.load_dataset` reads. The manifest comes last.
 
     Args:
@@ -34,6 +34,9 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
         blueprint: how the rows were made.
         rows: tables of one row each, in order of their ids; `split_official` names the file each goes to.
         origin: what the manifest says of the source: version, selection, failures.
+
+    Returns:
+        How many rows there were.
 
     Raises:
         DataError: there are no rows.
@@ -66,3 +69,4 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
     write_text(out / "README.md", dataset_card(blueprint, manifest, summary.sources))
     write_croissant(out, blueprint.facts, schema, meanings_of(blueprint))
     write_json(out / MANIFEST, manifest)
+    return summary.count

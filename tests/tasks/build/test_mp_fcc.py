@@ -223,7 +223,7 @@ def test_a_build_killed_in_the_middle_repeats_only_what_was_in_flight(mp, tmp_pa
     out = tmp_path / "built"
     command = [sys.executable, "-m", "ecdbench", "build", "mp-fcc", "--out", str(out), "--workers", "2"]
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while len(list(out.glob(".work/*/rows/*/*.arrow"))) < 4 and process.poll() is None:
+    while len(list(out.glob(".work/*/*/*.arrow"))) < 4 and process.poll() is None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -245,7 +245,7 @@ def test_a_dask_cluster_that_loses_a_worker(build, mp, tmp_path):
         command = [sys.executable, "-m", "ecdbench", "build", "mp-fcc", "--out", str(out),
                    "--scheduler", cluster.scheduler_address]  # fmt: skip
         process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        while not list(out.glob(".work/*/rows/*/*.arrow")) and process.poll() is None:
+        while not list(out.glob(".work/*/*/*.arrow")) and process.poll() is None:
             time.sleep(0.02)
         assert process.poll() is None
         os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)

@@ -3,6 +3,7 @@ import json
 import shutil
 
 import pytest
+from ecdbench.benchmark.errors import DataError
 from ecdbench.tasks.build.volume import read_volume
 from ecdbench.tasks.load import load_task
 
@@ -76,6 +77,24 @@ def test_bad_input_gets_one_sentence(cli, folder, tmp_path, file, old, new, sent
     assert outcome.code == 1
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_a_changed_value_and_a_changed_density_are_noticed(cli, folder, raw_dir, tmp_path):
+    """What is finished is used again only for what it was made from."""
+    build(cli, folder, tmp_path)
+    before = {material: row["density"] for material, row in load_task(str(tmp_path / "built")).rows.items()}
+    assert build(cli, folder, tmp_path).out.startswith("3 rows.")
+    opened = load_task(str(tmp_path / "built"))
+    table = (folder / "properties.csv").read_text()
+    (folder / "properties.csv").write_text(table.replace("346.3", "345.0"))
+    shutil.copyfile(raw_dir / "densities" / "mp-102.npz", folder / "densities" / "mp-101.npz")
+    build(cli, folder, tmp_path)
+    after = load_task(str(tmp_path / "built"))
+    assert after.targets(["mp-101"]).tolist() == [345.0]
+    assert (after.rows["mp-101"]["density"] != before["mp-101"]).any()
+    assert (after.rows["mp-1022"]["density"] == before["mp-1022"]).all()
+    with pytest.raises(DataError, match="was changed while it was in use"):
+        opened.rows["mp-101"]
 
 
 def test_what_is_missing_or_broken_is_recorded(cli, folder, tmp_path):

@@ -43,7 +43,7 @@ def defective(material):
 def run(job, count=30, workers=2):
     kept = {}
     with open_pool(workers, None) as pool:
-        work_through((Material(f"m-{i}") for i in range(count)), job, pool, lambda o: kept.update({o.id: o}))
+        work_through((Material(f"m-{i}") for i in range(count)), job, pool, lambda m, o: kept.update({m.id: o}))
     return kept
 
 
@@ -63,7 +63,7 @@ def test_crystals_are_read_as_they_are_needed():
 
     seen = []
     with open_pool(2, None) as pool:
-        work_through(materials(), finish, pool, lambda outcome: seen.append(len(handed_out) - len(seen)))
+        work_through(materials(), finish, pool, lambda *_: seen.append(len(handed_out) - len(seen)))
     assert max(seen) <= 4
 
 
