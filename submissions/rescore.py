@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmark.errors import DataError, EcdbenchError
+from ..benchmark.errors import DataError, EcdbenchError, ServiceError
 from ..benchmark.evaluator import score_frame, train_range
 from ..benchmark.protocol import Fold, folds_of, main_split
 from ..benchmark.results import Run, read_run
@@ -90,6 +90,11 @@ def _load_same(run: Run, load: Callable[..., TaskData]) -> TaskData:
         if data.task.id == result.task and dict(data.task.content_sha256) == result.content_sha256:
             return data
         failure = DataError(f"{run.folder} was made on another version of {result.task}; evaluate the model again.")
+    if result.source not in (None, result.task) and not isinstance(failure, ServiceError):
+        raise DataError(
+            f"{run.folder} was made on {result.source}, and that dataset is not there, or another version of it; put "
+            "it back, or evaluate the model again."
+        ) from failure
     raise failure or DataError(f"{run.folder} names no task; evaluate the model again.")
 
 

@@ -48,7 +48,8 @@ def find_dataset(reference: str) -> DatasetModule:
     if "@" in reference:
         from .hub import download
 
-        return FolderDataset(download(reference), "Delete it and load the dataset again with a connection to the Hub.")
+        folder = download(reference)
+        return FolderDataset(folder, f"Delete {folder.parents[1]} and load the dataset again from the Hub.")
     known = list(_MODULES)
     remedy = f"There are {', '.join(known)}, folders with a {MANIFEST}, and ORG/NAME@COMMIT on the Hub."
     raise DataError(unknown_name("dataset", reference, known, remedy))

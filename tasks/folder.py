@@ -35,7 +35,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         hashes = manifest["content_sha256"]
-        if not all(isinstance(hashes[split], str) for split in SPLITS):
+        ids = manifest.get("ids", {split: [] for split in SPLITS})
+        if not all(isinstance(hashes[split], str) and isinstance(ids[split], list) for split in SPLITS):
+            raise TypeError
+        if not all(isinstance(one, str) for split in SPLITS for one in ids[split]):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} has no readable {MANIFEST}; rebuild or download the dataset again.") from error
@@ -51,13 +54,16 @@ def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(DatasetFacts).validate_python(manifest.get("facts"))
+        facts = TypeAdapter(DatasetFacts).validate_python(manifest.get("facts"))
+        if not (facts.targets and facts.channels and facts.schemes) or manifest.get("dataset") != facts.id:
+            raise DataError(f"{folder / MANIFEST} names no target, channel, split or dataset; build it again.")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("facts", *first["loc"])))
         raise DataError(
             f"{folder / MANIFEST} does not say what the dataset is ({where}: {first['msg']}); build it again."
         ) from error
+    return facts
 
 
 def table_rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -111,6 +117,8 @@ class DatasetFolder:
         if text != "none":
             names[f"text_{text}"] = "text"
         columns = {name: names[name] for name in self._columns if name in names}
+        if absent := {f"image_{channel}", *(f"text_{text}" for _ in range(text != "none"))} - set(columns):
+            raise DataError(f"{self.folder} has no column {min(absent)}. {self._remedy}")
 
         def read_group(place: tuple[str, int]) -> list[dict[str, Any]]:
             split, group = place

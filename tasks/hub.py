@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from ..benchmark.errors import DataError, ServiceError
 
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What a published dataset consists of; anything else in the repository is left there.
 _FILES = ["*.parquet", "*.json", "README.md", "eval.yaml"]
@@ -40,6 +42,8 @@ def download(reference: str) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     repository, _, commit = reference.partition("@")
+    if not _REPOSITORY.fullmatch(repository):
+        raise DataError(f"'{reference}' is no dataset on the Hub; write ORG/NAME@COMMIT, COMMIT being 40 digits.")
     if not _COMMIT.fullmatch(commit):
         raise DataError(
             f"'{reference}' is not pinned to a commit: write {repository}@ and the 40 digits of one, as `ecdbench "
@@ -54,6 +58,12 @@ def download(reference: str) -> Path:
         )
     except errors.HFValidationError as error:
         raise DataError(f"'{repository}' is no name of a repository; write ORG/NAME.") from error
+    except json.JSONDecodeError as error:
+        raise ServiceError(
+            "What answers for the Hub is not the Hub, perhaps the login page of this network; log in there first."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{repository} holds files that cannot be loaded ({error}).") from error
     except errors.RevisionNotFoundError as error:
         raise DataError(f"{repository} has no commit {commit}; `ecdbench publish` prints the one to pin.") from error
     except (errors.RepositoryNotFoundError, errors.GatedRepoError) as error:

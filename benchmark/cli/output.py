@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _INTERRUPTED = "Interrupted. What was finished is kept: the same command goes on from there."
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 Watcher = Callable[[int, int, str], None]
 
 
@@ -109,6 +111,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         what = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno not in _NO_ROOM:
+            return f"{what}{where}. Give another path, or mend this one."
         return (
             f"{what}{where}. Make room or choose a folder that can be written "
             "(--out, ECDBENCH_CACHE, TMPDIR), then run the same command again; what was finished is kept."

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ...tasks.load import default_data_dir
-from ...tasks.publish.push import push_dataset
+from ...tasks.publish.push import check_name, push_dataset
 from ...tasks.publish.stage import stage_dataset
 from .output import say, shown
 
@@ -16,6 +16,7 @@ def publish_command(
 ) -> None:
     """Check a dataset, then push it, or write what would be pushed."""
     data_dir = data_dir or default_data_dir()
+    check_name(repository)
     if dry_run:
         folder = Path("published") / repository.replace("/", "--")
         stage_dataset(dataset, data_dir, folder, permitted)

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...benchmark.errors import DataError
 from ...benchmark.storage import write_text
-from .blueprint import Blueprint
+from ..folder import read_manifest
+from .blueprint import Blueprint, schema_of
 from .finished import Finished
 from .job import Failure, Job, Outcome
 from .material import Material, Source
@@ -91,10 +93,11 @@ def build_dataset(
         retry_failed: try all crystals again that failed.
 
     Raises:
-        DataError: no crystal became a row.
+        DataError: no crystal became a row, or `out` holds something else.
         ServiceError: the source or the cluster does not answer; what was finished is kept.
         OSError: the disk is full or cannot be written; what was finished is kept.
     """
+    check_target(out)
     force = force or Workforce()
     finished = Finished(out / WORK / work_key(plan.blueprint))
     count = Counter(done=0, failed=0)
@@ -120,9 +123,31 @@ def build_dataset(
     return _assemble(plan, finished, out)
 
 
+def check_target(out: Path) -> None:
+    """Refuse a folder that holds what is not a dataset of ours: its README and other files would be replaced.
+
+    Raises:
+        DataError: it is a file, or a folder with something else in it.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / WORK).is_dir():
+        try:
+            manifest = read_manifest(out)
+        except DataError:
+            manifest = {}
+        if "builder_version" not in manifest and not {p.name for p in out.iterdir()} <= {"descriptions.json"}:
+            raise DataError(f"{out} holds other files, which a build would replace; give a new folder with --out.")
+    elif out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give a folder with --out.")
+
+
 def work_key(blueprint: Blueprint) -> str:
-    """A name for everything that a row depends on besides its crystal."""
-    parts = {"builder": BUILDER_VERSION, **asdict(blueprint)}
+    """A name for everything that a row depends on besides its crystal; titles and licenses are no part of it."""
+    parts = {
+        "builder": BUILDER_VERSION,
+        "plane": asdict(blueprint.plane),
+        "regrid": blueprint.regrid,
+        "schema": str(schema_of(blueprint)),
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -57,7 +57,7 @@ class RawFolder:
         try:
             volume = read_volume(self._path(material))
         except DataError as error:
-            raise MaterialError("broken density", str(error)) from error
+            raise MaterialError("broken density", str(error).replace(f"{self.folder}/", "")) from error
         expected, found = volume.meta["n_electrons"], volume.integral("total")
         if abs(expected - found) > _ELECTRON_TOLERANCE:
             raise MaterialError(

@@ -14,7 +14,7 @@ from .material import BusyError, Material, MaterialError, Source
 from .row import make_row, pack
 
 # Disk errors stop a build: the next crystal would meet them too.
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _describers = threading.local()
 
 

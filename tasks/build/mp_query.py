@@ -15,13 +15,12 @@ from typing import Any
 
 from ...benchmark.errors import DataError, unknown_name
 from ...benchmark.storage import replacing, write_json
+from .crystal import FCC
 from .material import Material
 from .mp_client import MaterialsProject
 from .mp_columns import COLUMNS, FIELDS, flatten
 
-# The space groups of cubic crystals with an F-centred lattice.
-FCC = [196, 202, 203, 209, 210, 216, 219, 225, 226, 227, 228]
-DEFAULT_FILTER: dict[str, Any] = {"is_stable": True, "spacegroup_number": FCC}
+DEFAULT_FILTER: dict[str, Any] = {"is_stable": True, "spacegroup_number": list(FCC)}
 _CHUNK = 200
 _ID = re.compile(r"(mp|mvc)-[0-9a-z]+")
 _NOT_FILTERS = {"self", "material_ids", "num_chunks", "chunk_size", "all_fields", "fields", "kwargs"}
@@ -118,9 +117,10 @@ def select(
     asked = {"filter": dict(filters)} if ids is None else {"ids": list(ids)}
     digest = hashlib.sha256(json.dumps([asked, FIELDS], sort_keys=True).encode()).hexdigest()[:12]
     summary, file = folder / f"query-{digest}.json", folder / f"query-{digest}.jsonl"
-    if not summary.exists():
+    selection = _remembered(file, summary)
+    if selection is None:
         _ask(project, asked, file, summary, progress)
-    selection = Selection(file, **json.loads(summary.read_text(encoding="utf-8")))
+        selection = Selection(file, **json.loads(summary.read_text(encoding="utf-8")))
     if selection.found == 0:
         raise DataError("No crystal of the Materials Project matches; widen the filter, or check the ids.")
     if selection.complete == 0:
@@ -128,6 +128,13 @@ def select(
             f"{selection.found} crystals match, and none of them has a value in every column; widen the filter."
         )
     return selection
+
+
+def _remembered(file: Path, summary: Path) -> Selection | None:
+    try:
+        return Selection(file, **json.loads(summary.read_text(encoding="utf-8"))) if file.is_file() else None
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _ask(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator
@@ -10,46 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from ...benchmark.errors import DataError
 from ...benchmark.task import Target
 from ..definition import DatasetFacts
-from .blueprint import IDENTITY_COLUMNS, Blueprint, Column
+from .blueprint import Blueprint, Column
 from .build import Plan
 from .material import Material, MaterialError
 from .mp_columns import COLUMNS as KNOWN
+from .own_table import ABOUT, TABLE, AboutTarget, read_about, read_table
 from .plane import PlaneSettings
 from .volume import CHANNELS, Volume, file_state, read_volume
 
-_TABLE, _ABOUT = "properties.csv", "dataset.yaml"
 # Where the density of a crystal may lie.
 _PLACES = ("{}.npz", "{}.json.gz", "{}.CHGCAR", "{}.CHGCAR.gz", "CHGCAR.{}", "CHGCAR_{}", "{}/CHGCAR", "{}/CHGCAR.gz")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_COLUMN = re.compile(r"([A-Za-z]\w*)\s*(?:\[(.*)\])?")
-_NOT_STATED = "not stated"
-
-
-class AboutTarget(BaseModel):
-    """A target in `dataset.yaml`."""
-
-    model_config = ConfigDict(extra="forbid")
-    unit: str
-    description: str = ""
-
-
-class About(BaseModel):
-    """`dataset.yaml`: what the table cannot say."""
-
-    model_config = ConfigDict(extra="forbid")
-    title: str | None = None
-    license: str = _NOT_STATED
-    citation: str = _NOT_STATED
-    provenance: str = _NOT_STATED
-    channels: tuple[str, ...] = ("total", "spin")
-    targets: dict[str, AboutTarget] = {}
+# No property of a crystal is larger in any unit in use; beyond it histograms and means overflow.
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -63,11 +39,11 @@ class OwnFolder:
         path = self._path(material)
         if path is None:
             names = ", ".join(place.format(material.id) for place in _PLACES)
-            raise MaterialError("no density", f"none of {names} is in {self.folder} or its folder densities")
+            raise MaterialError("no density", f"none of {names} is in the folder or its folder densities")
         try:
             return read_volume(path)
-        except DataError as error:
-            raise MaterialError("broken density", str(error)) from error
+        except DataError as error:  # without the way to it, which is nobody's business where the dataset is published
+            raise MaterialError("broken density", str(error).replace(f"{self.folder}/", "")) from error
 
     def state(self, material: Material) -> str:
         """Of its file."""
@@ -94,12 +70,14 @@ def plan(name: str, source: Path, plane: PlaneSettings, regrid: int | None, limi
     """
     if not _NAME.fullmatch(name):
         raise DataError(f"'{name}' is no name of a dataset; use small letters, digits and hyphens.")
-    units, records = _read_table(source / _TABLE)
-    about = _read_about(source / _ABOUT)
+    units, records = read_table(source / TABLE)
+    about = read_about(source / ABOUT)
+    if not about.channels or len(set(about.channels)) < len(about.channels):
+        raise DataError(f"{source / ABOUT}: channels names none, or one twice; there are {', '.join(CHANNELS)}.")
     if unknown := set(about.channels) - set(CHANNELS):
-        raise DataError(f"{source / _ABOUT}: there is no channel {min(unknown)}; there are {', '.join(CHANNELS)}.")
+        raise DataError(f"{source / ABOUT}: there is no channel {min(unknown)}; there are {', '.join(CHANNELS)}.")
     if unknown := set(about.targets) - set(units):
-        raise DataError(f"{source / _ABOUT} has the target {min(unknown)}, which is no column of {_TABLE}.")
+        raise DataError(f"{source / ABOUT} has the target {min(unknown)}, which is no column of {TABLE}.")
     columns = {column: Column("float", _meaning(column, unit)) for column, unit in units.items()}
     targets = tuple(
         Target(column, *_said(about.targets.get(column), column, unit))
@@ -123,50 +101,6 @@ def plan(name: str, source: Path, plane: PlaneSettings, regrid: int | None, limi
     return Plan(blueprint, OwnFolder(source.resolve()), lambda: materials, len(materials))
 
 
-def _read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """Units by property column, and the records with plain column names."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *lines = [row for row in csv.reader(file) if row]
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path.parent} holds no {_TABLE}; write one with the column id and a column per property."
-        ) from error
-    except (UnicodeError, csv.Error, ValueError) as error:
-        raise DataError(f"{path} is no csv table with a header; write one row per crystal.") from error
-    names, units = [], {}
-    for cell in header:
-        match = _COLUMN.fullmatch(cell.strip())
-        if match is None:
-            raise DataError(f"{path} has the column '{cell}'; a name is letters, digits and _, a unit stands in [].")
-        names.append("id" if match[1] == "material_id" else match[1])
-        if match[1] not in ("id", "material_id", "formula", "spacegroup"):
-            units[match[1]] = match[2] or ""
-    if len(set(names)) < len(names) or "id" not in names or not lines or not units:
-        raise DataError(f"{path} needs rows, a column id, and a column per property, each once.")
-    taken = {*IDENTITY_COLUMNS, *(f"{kind}_{channel}" for kind in ("image", "density") for channel in CHANNELS)}
-    if clash := taken & set(units):
-        raise DataError(f"{path} has the column {min(clash)}, which every dataset has already; give it another name.")
-    if short := next((number for number, line in enumerate(lines, 2) if len(line) != len(names)), None):
-        raise DataError(f"{path}, row {short}: it has not as many cells as the header.")
-    records = [dict(zip(names, (cell.strip() for cell in line), strict=True)) for line in lines]
-    if len({record["id"] for record in records}) < len(records):
-        raise DataError(f"{path} has an id more than once; keep one row per id.")
-    return units, records
-
-
-def _read_about(path: Path) -> About:
-    if not path.exists():
-        return About()
-    try:
-        return About.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise DataError(f"{path} is no YAML: {' '.join(str(error).split())[:200]}.") from error
-
-
 def _meaning(column: str, unit: str) -> str:
     if unit:
         return f"{column}, {unit}"
@@ -177,15 +111,15 @@ def _said(about: AboutTarget | None, column: str, unit: str) -> Iterator[str]:
     """Unit and description of a target."""
     known = KNOWN[column].meaning if column in KNOWN else column.replace("_", " ")
     yield (about.unit if about else unit) or known.rpartition(", ")[2].partition(";")[0]
-    yield (about.description if about else "") or known
+    yield (about.description if about else None) or known
 
 
 def _material(record: dict[str, str], units: dict[str, str], source: Path) -> Material:
-    where = f"{source / _TABLE}: {record['id']}"
+    where = f"{source / TABLE}: {record['id']}"
     if not _ID.fullmatch(record["id"]):
-        raise DataError(f"{source / _TABLE} has the id '{record['id']}'; ids are letters, digits, hyphens, dots and _.")
+        raise DataError(f"{source / TABLE} has the id '{record['id']}'; ids are letters, digits, hyphens, dots and _.")
     spacegroup = record.get("spacegroup", "")
-    if spacegroup and not (spacegroup.isdigit() and 1 <= int(spacegroup) <= 230):
+    if spacegroup and not (spacegroup.isascii() and spacegroup.isdigit() and 1 <= int(spacegroup) <= 230):
         raise DataError(f"{where}: the space group is '{spacegroup}', not a number from 1 to 230.")
     values: dict[str, Any] = {}
     for column in units:
@@ -193,6 +127,6 @@ def _material(record: dict[str, str], units: dict[str, str], source: Path) -> Ma
             values[column] = float(record[column]) if record[column] else None
         except ValueError:
             values[column] = math.nan
-        if values[column] is not None and not math.isfinite(values[column]):
+        if values[column] is not None and not abs(values[column]) < _LARGEST:
             raise DataError(f"{where}: {column} is '{record[column]}', not a number; leave unknown values empty.")
     return Material(record["id"], values, record.get("formula") or None, int(spacegroup) if spacegroup else None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import re
 import signal
 import threading
 import warnings
@@ -14,7 +16,9 @@ from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExec
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
-from ...benchmark.errors import MissingExtraError, ServiceError
+from ...benchmark.errors import DataError, MissingExtraError, ServiceError
+
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+")
 
 
 class Pool(Protocol):
@@ -133,6 +137,10 @@ def _connected(scheduler: str) -> Iterator[Any]:
         import distributed
     except ImportError as error:
         raise MissingExtraError("Building on a Dask cluster", "build") from error
+    if not _ADDRESS.fullmatch(scheduler):
+        raise DataError(f"'{scheduler}' is no address of a Dask scheduler; write it as tcp://node:8786.")
+    for name in ("distributed.client", "distributed.core"):  # what is lost is said below, in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(scheduler, timeout=20, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -142,7 +150,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         ) from error
     try:
         yield client
-    except CancelledError as error:
+    except (CancelledError, distributed.comm.CommClosedError) as error:
         raise ServiceError(
             f"The connection to the Dask scheduler at {scheduler} was lost; what was finished is kept: start the "
             "cluster and give the same command again."

@@ -14,6 +14,7 @@ from ...benchmark.formula import parse_formula
 from ..splits import hashed_fold, hashed_split
 from .blueprint import Blueprint, schema_of
 from .cell import conventional_matrix
+from .crystal import check_crystal, look_at
 from .material import Material, MaterialError
 from .plane import slice_plane
 from .regrid import slice_regridded
@@ -39,21 +40,19 @@ def make_row(
         describe: gives the full text for a structure (a pymatgen dict).
 
     Raises:
-        MaterialError: the cell is not cubic F-centred, a channel is absent, or there is no text for it.
+        MaterialError: the crystal is not face-centred cubic or not that of the formula, a channel is absent, or there
+            is no text for it.
     """
     try:
         cells = round(4 / abs(np.linalg.det(conventional_matrix(volume.lattice))))
-        pictures = dict(_pictures(volume, blueprint))
-    except MaterialError:
-        raise
     except DataError as error:
         raise MaterialError("not cubic", str(error)) from error
-    formula, spacegroup = material.formula, material.spacegroup
-    structure = volume.structure()
-    if formula is None or spacegroup is None:
-        found = _look_at(structure)
-        formula, spacegroup = formula or found[0], spacegroup or found[1]
+    structure, edge = volume.structure(), float((4 * volume.cell_volume / cells) ** (1 / 3))
+    found = look_at(structure)
+    formula, spacegroup = material.formula or found[0], material.spacegroup or found[1]
     system = "-".join(sorted(parse_formula(formula)))
+    check_crystal(volume, edge, found, formula)
+    pictures = dict(_pictures(volume, blueprint))
     text, described = material.known_text or ("", "")
     description = text if described == structure_hash(structure) else describe(structure)
     row = {
@@ -62,7 +61,7 @@ def make_row(
         "chemical_system": system,
         "spacegroup": spacegroup,
         "n_sites": len(volume.numbers),
-        "lattice_parameter": round(float((4 * volume.cell_volume / cells) ** (1 / 3)), 6),
+        "lattice_parameter": round(edge, 6),
         "n_electrons": round(volume.integral("total"), 4),
         "split_official": hashed_split(material.id),
         "split_grouped": hashed_split(system),
@@ -87,15 +86,6 @@ def unpack(packed: bytes) -> pa.Table:
     """What `pack` packed. Raises pyarrow.ArrowInvalid where it is damaged."""
     with pa.ipc.open_stream(packed) as reader:
         return reader.read_all()
-
-
-def _look_at(structure: dict[str, Any]) -> tuple[str, int]:
-    """Reduced formula and number of the space group."""
-    from pymatgen.core import Structure
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-
-    crystal = Structure.from_dict(structure)
-    return crystal.composition.reduced_formula, SpacegroupAnalyzer(crystal).get_space_group_number()
 
 
 def _pictures(volume: Volume, blueprint: Blueprint) -> Iterator[tuple[str, Any]]:

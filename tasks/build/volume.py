@@ -134,6 +134,8 @@ def _chgcar_class() -> Any:
 
 def from_chgcar(chgcar: Any) -> Volume:
     """The densities of a pymatgen `Chgcar`; its `diff`, where it has one, is the spin density."""
+    if "diff_x" in chgcar.data:
+        raise DataError("It is a non-collinear calculation (four blocks), which has no spin up and spin down.")
     structure = chgcar.structure
     lattice = np.array(structure.lattice.matrix)
     scale = 1 / abs(np.linalg.det(lattice))  # a CHGCAR holds density times volume

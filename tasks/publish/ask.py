@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,10 @@ def _meaning(error: Exception, repository: str) -> EcdbenchError | None:
 
     if isinstance(error, errors.LocalTokenNotFoundError):
         return PublishError("There is no Hub token; set HF_TOKEN or run `hf auth login`, with one that may write.")
+    if isinstance(error, json.JSONDecodeError):
+        return ServiceError(
+            "What answers for the Hub is not the Hub, perhaps the login page of this network; log in there first."
+        )
     status = _status(error)
     network = (errors.HTTPError, ConnectionError, TimeoutError)  # type: ignore[attr-defined]
     if status is None and not isinstance(error, network):

@@ -43,9 +43,9 @@ def push_dataset(folder: Path, repository: str, private: bool, pause: float = 1.
     """
     from huggingface_hub import HfApi
 
+    check_name(repository)
     bars_for_people_only()
     api = HfApi(endpoint=endpoint())
-    _check_name(repository)
     _check_token(ask_hub(api.whoami, repository, pause), repository)
     ask_hub(lambda: api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True), repository, pause)
     before = ask_hub(lambda: api.dataset_info(repository), repository, pause)
@@ -84,7 +84,8 @@ def push_dataset(folder: Path, repository: str, private: bool, pause: float = 1.
     )
 
 
-def _check_name(repository: str) -> None:
+def check_name(repository: str) -> None:
+    """Refuse what is no ORG/NAME. Raises PublishError."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -94,7 +95,7 @@ def _check_name(repository: str) -> None:
         raise PublishError(
             f"'{repository}' is no name of a repository: write ORG/NAME in letters, digits, '-', '_' and '.'."
         ) from error
-    if repository.count("/") != 1:
+    if repository.count("/") != 1 or not repository.replace("/", "").strip("."):
         raise PublishError(f"'{repository}' names no owner; write ORG/NAME.")
 
 
@@ -116,7 +117,7 @@ def _check_same_dataset(api: Any, info: Any, dataset: str, pause: float) -> None
     files = {file.rfilename for file in info.siblings or ()}
     if files <= _EMPTY:
         return
-    other = None
+    other: object = "other files"
     if MANIFEST in files:
         path = ask_hub(
             lambda: api.hf_hub_download(info.id, MANIFEST, repo_type="dataset", revision=info.sha), info.id, pause
@@ -124,9 +125,9 @@ def _check_same_dataset(api: Any, info: Any, dataset: str, pause: float) -> None
         try:
             other = json.loads(Path(path).read_text(encoding="utf-8"))["dataset"]
         except (ValueError, KeyError, TypeError):
-            other = "something else"
+            other = "another dataset"
     if other != dataset:
         raise PublishError(
-            f"{info.id} exists and holds {other or 'other files'}, not {dataset}; take another name, or delete that "
+            f"{info.id} exists and holds {other}, not {dataset}; take another name, or delete that "
             "repository on the Hub first."
         )

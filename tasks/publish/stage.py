@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ...benchmark.errors import DataError
 from ...benchmark.storage import write_text
 from ...benchmark.task import SPLITS
 from ..catalogue import find_dataset
@@ -16,6 +17,7 @@ from ..folder import MANIFEST, DatasetFolder
 from .check import check_dataset
 
 _FILES = (*(f"{split}.parquet" for split in SPLITS), MANIFEST, "README.md", "croissant.json")
+_DEFINITION = "eval.yaml"
 _OPTIONAL = ("failures.csv", "distributions.png")
 
 
@@ -25,21 +27,24 @@ def stage_dataset(reference: str, data_dir: Path, out: Path, permitted: bool) ->
     Args:
         reference: the dataset: a name, a folder, or one that is published already.
         data_dir: where datasets that are not packaged are.
-        out: the folder to fill; what is in it is removed.
+        out: the folder to fill; an earlier one of this kind is replaced.
         permitted: the user has permission to publish data whose license is not stated.
 
     Raises:
-        DataError: there is no such dataset, or it is not fit to be published.
+        DataError: there is no such dataset, it is not fit to be published, or `out` holds something else.
     """
+    if out.exists() and not (out / _DEFINITION).is_file():
+        raise DataError(f"{out} is not an earlier dry run; move it away first.")
     source = _folder_of(find_dataset(reference), data_dir, out.parent / f".{out.name}.sfe", permitted)
     facts = check_dataset(source, permitted)
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists():
+        shutil.rmtree(out)
     out.mkdir(parents=True)
     figures = [path.name for path in sorted(source.glob("gallery_*.png"))]
     for name in (*_FILES, *(name for name in (*_OPTIONAL, *figures) if (source / name).exists())):
         shutil.copyfile(source / name, out / name)
     definition = yaml.safe_dump(leaderboard_definition(facts), sort_keys=False, allow_unicode=True, width=100)
-    write_text(out / "eval.yaml", definition)
+    write_text(out / _DEFINITION, definition)
     return facts
 
 

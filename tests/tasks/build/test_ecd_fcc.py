@@ -41,10 +41,12 @@ def small(raw_dir, tmp_path):
 
 
 def test_the_packaged_dataset_is_what_the_raw_folder_gives_byte_for_byte(raw_dir, tmp_path):
-    shutil.copyfile(ecd_fcc.PACKAGED / "descriptions.json", tmp_path / "descriptions.json")
-    build(raw_dir, tmp_path, workers=2)
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.copyfile(ecd_fcc.PACKAGED / "descriptions.json", out / "descriptions.json")
+    build(raw_dir, out, workers=2)
     for name in FILES:
-        assert (tmp_path / name).read_bytes() == (ecd_fcc.PACKAGED / name).read_bytes(), name
+        assert (out / name).read_bytes() == (ecd_fcc.PACKAGED / name).read_bytes(), name
 
 
 def test_a_part_of_the_rows_keeps_splits_and_content(small):

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from ecdbench.tasks.build.mp_query import FCC
+from ecdbench.tasks.build.crystal import FCC
 from ecdbench.tasks.load import load_task
 
 from ...servers.materials_project import BUCKET, KEY, as_json_gz, density_key

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 from ecdbench.benchmark.errors import DataError
 from ecdbench.tasks.build.volume import read_volume
@@ -64,6 +65,10 @@ def test_a_density_without_spin_is_zero_and_flagged(cli, folder, tmp_path):
         ("properties.csv", "346.3,12", "346.3", "row 2: it has not as many cells"),
         ("properties.csv", "k_vrh", "formula_", "the target k_vrh, which is no column"),
         ("properties.csv", "hardness [GPa]", "image_total", "which every dataset has already"),
+        ("properties.csv", "hardness [GPa]", "group", "which every dataset has already"),
+        ("properties.csv", "346.3", "1e308", "not a number"),
+        ("dataset.yaml", "license", "channels: [total, total]\nlicense", "names none, or one twice"),
+        ("dataset.yaml", "Three crystals", '"a | b"', "title: String should match pattern"),
         ("dataset.yaml", "unit: GPa", "unt: GPa", "targets.k_vrh.unit: Field required"),
         ("dataset.yaml", "title", "{", "is no YAML"),
         ("dataset.yaml", "license", "channels: [charge]\nlicense", "there is no channel charge"),
@@ -104,6 +109,48 @@ def test_what_is_missing_or_broken_is_recorded(cli, folder, tmp_path):
     assert outcome.code == 0
     failures = {row["id"]: row["kind"] for row in csv.DictReader((tmp_path / "built" / "failures.csv").open())}
     assert failures == {"mp-101": "broken density", "mp-10182": "no density"}
+
+
+def test_what_is_no_crystal_of_its_kind_is_recorded(cli, folder, tmp_path):
+    """A simple cubic cell, a supercell, another formula, a density of the wrong sign."""
+    from pymatgen.core import Lattice, Structure
+    from pymatgen.io.vasp import Chgcar, Poscar
+
+    def write(name, structure, sign=1.0):
+        grid = np.full((9, 9, 9), sign) + np.random.default_rng(0).random((9, 9, 9)) / 100
+        Chgcar(Poscar(structure), {"total": grid}).write_file(folder / f"CHGCAR.{name}")
+
+    copper = Structure(Lattice([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]), ["Cu"], [[0, 0, 0]])
+    write("po", Structure(Lattice.cubic(3.3), ["Po"], [[0, 0, 0]]))
+    write("super", copper * (2, 2, 2))
+    write("named", copper)
+    write("negative", copper, sign=-1.0)
+    (folder / "properties.csv").write_text(
+        "id,formula,k_vrh\npo,,1\nsuper,,2\nnamed,NaCl,3\nnegative,,4\nmp-101,Ir,346.3\n"
+    )
+    assert build(cli, folder, tmp_path).code == 0
+    failures = {row["id"]: row["kind"] for row in csv.DictReader((tmp_path / "built" / "failures.csv").open())}
+    assert failures == {
+        "po": "not cubic", "super": "not cubic", "named": "wrong formula", "negative": "broken density",
+    }  # fmt: skip
+    assert str(folder) not in (tmp_path / "built" / "failures.csv").read_text()
+
+
+def test_a_folder_with_other_files_is_left_alone(cli, folder, tmp_path):
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / "README.md").write_text("mine")
+    assert "holds other files, which a build would replace" in build(cli, folder, tmp_path).err
+    assert "holds other files" in cli("build", "mine", "--source", folder, "--out", folder).err
+    assert (tmp_path / "built" / "README.md").read_text() == "mine"
+
+
+def test_a_new_license_makes_no_row_again(cli, folder, tmp_path, monkeypatch):
+    build(cli, folder, tmp_path)
+    text = (folder / "dataset.yaml").read_text()
+    (folder / "dataset.yaml").write_text(text.replace("CC0-1.0", "MIT"))
+    monkeypatch.setattr("ecdbench.tasks.build.pools.LocalPool.submit", lambda *_: pytest.fail("a row is made again"))
+    assert build(cli, folder, tmp_path).code == 0
+    assert json.loads((tmp_path / "built" / "manifest.json").read_text())["facts"]["license"] == "MIT"
 
 
 def test_nothing_to_write_is_said(cli, folder, tmp_path):

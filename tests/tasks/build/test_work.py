@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ecdbench.benchmark.errors import ServiceError
+from ecdbench.benchmark.errors import DataError, ServiceError
 from ecdbench.tasks.build.job import Failure, Outcome
 from ecdbench.tasks.build.material import Material
 from ecdbench.tasks.build.pools import LocalPool, open_pool
@@ -100,6 +100,11 @@ def test_workers_end_with_their_parent(tmp_path):
         time.sleep(0.1)
     else:
         pytest.fail("the worker lives on")
+
+
+def test_no_address():
+    with pytest.raises(DataError, match="is no address of a Dask scheduler"), open_pool(1, "nonsense"):
+        pass
 
 
 def test_no_scheduler():

@@ -46,14 +46,14 @@ def test_publish_then_evaluate_on_the_published_copy(cli, hub, tmp_path):
     assert remote.task.id == local.task.id
     scores = []
     for place, name in ((task, "hub"), ("ecd-fcc/k_vrh", "here")):
-        outcome = cli("evaluate", "composition-forest", "--task", place, "--out", tmp_path / name, "--fresh", "--json")
+        outcome = cli("evaluate", "pixel-ridge", "--task", place, "--out", tmp_path / name, "--fresh", "--json")
         scores.append(json.loads(outcome.out)["scores"])
     for split, expected in scores[1].items():
         for metric in ("rmse", "r2", "mae", "skill"):
-            assert scores[0][split][metric]["value"] == expected[metric]["value"]
-            assert scores[0][split][metric]["low"] == pytest.approx(expected[metric]["low"], rel=1e-12)
+            for part in ("value", "low", "high"):
+                assert scores[0][split][metric][part] == pytest.approx(expected[metric][part], rel=1e-12)
     predictions = [pd.read_parquet(next((tmp_path / name).rglob("predictions.parquet"))) for name in ("hub", "here")]
-    pd.testing.assert_frame_equal(*predictions)
+    pd.testing.assert_frame_equal(*predictions, check_exact=True)
     board = cli("leaderboard", tmp_path / "hub", tmp_path / "here", "--format", "json")
     assert len(json.loads(board.out)["rows"]) == 2
 
@@ -123,6 +123,29 @@ def test_a_repository_with_other_content_is_left_alone(cli, hub, sfe_dir):
     outcome = cli("publish", "sfe", "--repo", REPO, "--i-have-permission")
     assert "exists and holds ecd-fcc, not sfe" in outcome.err
     assert hub.repositories[REPO].main == before
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../..", "a b/../.."])
+def test_a_dry_run_removes_nothing_of_others(cli, tmp_path, name):
+    (tmp_path / "here" / "published").mkdir()
+    (tmp_path / "here" / "thesis.txt").write_text("precious")
+    assert cli("publish", "ecd-fcc", "--repo", name, "--dry-run").code == 1
+    assert (tmp_path / "here" / "thesis.txt").read_text() == "precious"
+    (tmp_path / "here" / "published" / "my-org--x").mkdir()
+    assert "is not an earlier dry run" in cli("publish", "ecd-fcc", "--repo", "my-org/x", "--dry-run").err
+
+
+def test_a_repository_of_files_is_left_alone(cli, hub, folder):
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=hub.url)
+    api.create_repo(REPO, repo_type="dataset")
+    api.upload_file(path_or_fileobj=b"x", path_in_repo="important.csv", repo_id=REPO, repo_type="dataset")
+    assert "exists and holds other files" in cli("publish", folder, "--repo", REPO).err
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"dataset": "ecd-fcc"', '"dataset": null'))
+    assert cli("publish", folder, "--repo", REPO).code == 1
+    assert "important.csv" in hub.repositories[REPO].commits[hub.repositories[REPO].main]
 
 
 def test_a_public_repository_is_not_taken_for_a_private_one(cli, hub):
