@@ -37,7 +37,13 @@ class Repeated:
     names: tuple[str, ...]
 
     def density(self, material: Material) -> Volume:
-        return self.raw.density(Material(self.names[int(material.id.split("-")[1]) % len(self.names)]))
+        return self.raw.density(self._like(material))
+
+    def state(self, material: Material) -> str:
+        return self.raw.state(self._like(material))
+
+    def _like(self, material: Material) -> Material:
+        return Material(self.names[int(material.id.split("-")[1]) % len(self.names)])
 
 
 def main() -> None:
