@@ -142,7 +142,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
     for name in ("distributed.client", "distributed.core"):  # what is lost is said below, in a sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client = distributed.Client(scheduler, timeout=20, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise ServiceError(
             f"The Dask scheduler at {scheduler} does not answer ({type(error).__name__}); start it, or check the "

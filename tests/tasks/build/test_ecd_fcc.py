@@ -2,6 +2,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -110,6 +112,19 @@ def test_a_density_that_lost_electrons_is_recorded_and_the_others_are_built(smal
     assert failure["id"] == path.stem
     assert re.search(r"integrates to .* electrons, not", failure["reason"])
     assert path.stem not in DatasetFolder(out, "").split_of("official")
+
+
+def test_a_full_disk_stops_the_build_and_room_continues_it(small):
+    """The shell's limit on the size of files stands for the disk: no file may be larger than 8 kB."""
+    raw, out = small
+    command = [sys.executable, "-m", "ecdbench", "build", "ecd-fcc", "--source", str(raw), "--out", str(out)]
+    limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "-", *command]
+    outcome = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 1
+    assert "Error: File too large" in outcome.stderr
+    assert "Make room" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_noise_is_flagged_and_never_stretched():

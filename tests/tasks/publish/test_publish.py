@@ -83,7 +83,7 @@ def test_unchanged_content_makes_no_commit_and_changed_content_makes_one(cli, hu
     assert len(hub.repositories[REPO].tags) == 1
 
 
-@pytest.mark.parametrize("part", ["/preupload/", "/lfs/", "/commit/", "/tag/"])
+@pytest.mark.parametrize("part", ["/lfs/", "/commit/", "/tag/"])
 def test_a_push_interrupted_half_way_is_completed_by_the_same_command(cli, hub, part):
     hub.app.always[part] = 500
     outcome = cli("publish", "ecd-fcc", "--repo", REPO)
