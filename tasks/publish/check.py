@@ -39,15 +39,20 @@ def check_dataset(folder: Path, permitted: bool) -> DatasetFacts:
     """
     dataset = DatasetFolder(folder, "Build it again.")  # compares content hashes
     facts = read_facts(dataset.manifest, folder)
+    check_license(facts, permitted)
+    problems = list(islice(_problems(dataset, facts), _SHOWN))
+    if problems:
+        raise DataError(f"{folder} is not fit to be published. " + "; ".join(problems) + ".")
+    return facts
+
+
+def check_license(facts: DatasetFacts, permitted: bool) -> None:
+    """Refuse data whose license is not stated, unless the user has permission. Raises DataError."""
     if facts.license.lower().startswith(_NOT_STATED) and not permitted:
         raise DataError(
             f"{facts.id} is not published: its license is '{facts.license}'. Publish it only with the owner's "
             "permission, by --i-have-permission; for data of your own, state a license in dataset.yaml and build again."
         )
-    problems = list(islice(_problems(dataset, facts), _SHOWN))
-    if problems:
-        raise DataError(f"{folder} is not fit to be published. " + "; ".join(problems) + ".")
-    return facts
 
 
 def _problems(dataset: DatasetFolder, facts: DatasetFacts) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ...benchmark.task import SPLITS
 from ..catalogue import find_dataset
 from ..definition import DatasetFacts, DatasetModule
 from ..folder import MANIFEST, DatasetFolder
-from .check import check_dataset
+from .check import check_dataset, check_license
 
 _FILES = (*(f"{split}.parquet" for split in SPLITS), MANIFEST, "README.md", "croissant.json")
 _DEFINITION = "eval.yaml"
@@ -35,17 +36,26 @@ def stage_dataset(reference: str, data_dir: Path, out: Path, permitted: bool) ->
     """
     if out.exists() and not (out / _DEFINITION).is_file():
         raise DataError(f"{out} is not an earlier dry run; move it away first.")
-    source = _folder_of(find_dataset(reference), data_dir, out.parent / f".{out.name}.sfe", permitted)
-    facts = check_dataset(source, permitted)
-    if out.exists():
-        shutil.rmtree(out)
+    dataset = find_dataset(reference)
+    check_license(dataset.FACTS, permitted)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = _folder_of(dataset, data_dir, Path(scratch))
+        if source.resolve() == out.resolve():
+            raise DataError(f"{out} is the dataset itself; publish it under another name, or without --dry-run.")
+        facts = check_dataset(source, permitted)
+        if out.exists():
+            shutil.rmtree(out)
+        _copy(source, out)
+    definition = yaml.safe_dump(leaderboard_definition(facts), sort_keys=False, allow_unicode=True, width=100)
+    write_text(out / _DEFINITION, definition)
+    return facts
+
+
+def _copy(source: Path, out: Path) -> None:
     out.mkdir(parents=True)
     figures = [path.name for path in sorted(source.glob("gallery_*.png"))]
     for name in (*_FILES, *(name for name in (*_OPTIONAL, *figures) if (source / name).exists())):
         shutil.copyfile(source / name, out / name)
-    definition = yaml.safe_dump(leaderboard_definition(facts), sort_keys=False, allow_unicode=True, width=100)
-    write_text(out / _DEFINITION, definition)
-    return facts
 
 
 def leaderboard_definition(facts: DatasetFacts) -> dict[str, Any]:
@@ -66,13 +76,12 @@ def leaderboard_definition(facts: DatasetFacts) -> dict[str, Any]:
     }
 
 
-def _folder_of(dataset: DatasetModule, data_dir: Path, scratch: Path, permitted: bool) -> Path:
+def _folder_of(dataset: DatasetModule, data_dir: Path, scratch: Path) -> Path:
     """The dataset as a folder; `sfe`, which is files of another form, is written as one into `scratch`."""
     opened = dataset.open_dataset(data_dir)
     if isinstance(opened, DatasetFolder):
         return opened.folder
     from ..build.sfe_folder import write_sfe_folder
 
-    shutil.rmtree(scratch, ignore_errors=True)
     write_sfe_folder(opened, scratch)
     return scratch

@@ -132,6 +132,9 @@ def test_a_dry_run_removes_nothing_of_others(cli, tmp_path, name):
     assert cli("publish", "ecd-fcc", "--repo", name, "--dry-run").code == 1
     assert (tmp_path / "here" / "thesis.txt").read_text() == "precious"
     (tmp_path / "here" / "published" / "my-org--x").mkdir()
+    cli("publish", "ecd-fcc", "--repo", "my-org/y", "--dry-run")
+    itself = cli("publish", "published/my-org--y", "--repo", "my-org/y", "--dry-run")
+    assert "is the dataset itself" in itself.err
     assert "is not an earlier dry run" in cli("publish", "ecd-fcc", "--repo", "my-org/x", "--dry-run").err
 
 
