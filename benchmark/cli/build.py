@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...api import default_cache
-from ...tasks.build.build import Plan, Report, Workforce, build_dataset
+from ...tasks.build.build import Plan, Report, Workforce, build_dataset, check_target
 from ...tasks.build.plane import PlaneSettings
 from ...tasks.catalogue import dataset_names
 from ...tasks.load import default_data_dir
@@ -46,6 +46,7 @@ class BuildRequest:
 def build_command(request: BuildRequest) -> None:
     """Build a dataset, say how it went, and end with 3 where some crystals may be tried again."""
     out = (request.out or default_data_dir() / request.dataset).absolute()
+    check_target(out)  # before anything is asked for, or written there
     plan = _plan(request, out)
     with _progress(request.quiet) as progress:
         force = Workforce(request.workers, request.scheduler)

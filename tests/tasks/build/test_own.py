@@ -141,6 +141,7 @@ def test_a_folder_with_other_files_is_left_alone(cli, folder, tmp_path):
     (tmp_path / "built" / "README.md").write_text("mine")
     assert "holds other files, which a build would replace" in build(cli, folder, tmp_path).err
     assert "holds other files" in cli("build", "mine", "--source", folder, "--out", folder).err
+    assert "holds other files" in cli("build", "mp-fcc", "--out", tmp_path / "built").err
     assert (tmp_path / "built" / "README.md").read_text() == "mine"
 
 
