@@ -27,6 +27,10 @@ class MissingExtraError(EcdbenchError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra `{extra}`: pip install 'ecdbench[{extra}]'.")
+        self._given = what, extra
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:  # it may come from a worker process
+        return type(self), self._given
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], remedy: str) -> str:

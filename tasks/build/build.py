@@ -101,6 +101,7 @@ def build_dataset(
     force = force or Workforce()
     finished = Finished(out / WORK / work_key(plan.blueprint))
     count = Counter(done=0, failed=0)
+    in_flight: dict[str, str] = {}  # what a row is made from is what was there when its work was handed out
 
     def open_materials() -> Iterator[Material]:
         for material in plan.materials():
@@ -110,10 +111,11 @@ def build_dataset(
                 count["done"] += 1
                 progress(count["done"], plan.total, count["failed"])
             else:
+                in_flight[material.id] = made_from
                 yield material
 
     def keep(material: Material, outcome: Outcome) -> None:
-        finished.put(outcome, plan.made_from(material))
+        finished.put(outcome, in_flight.pop(material.id))
         count["done"] += 1
         count["failed"] += outcome.row is None
         progress(count["done"], plan.total, count["failed"])
@@ -158,7 +160,9 @@ def _assemble(plan: Plan, finished: Finished, out: Path) -> Report:
     _write_failures(out / "failures.csv", failed)
     rows = (row for m, made_from in wanted.items() if (row := finished.row(m, made_from)) is not None)
     written = write_dataset(out, plan.blueprint, rows, {**plan.origin, "failures": kinds})
-    return Report(out, written, kinds, sum(failure.later for failure in failed.values()))
+    # What is neither a row nor a failure changed at its source, or was damaged on disk, since it was made.
+    changed = len(wanted) - len(failed) - written
+    return Report(out, written, kinds, sum(failure.later for failure in failed.values()) + changed)
 
 
 def _write_failures(path: Path, failed: Mapping[str, Failure]) -> None:

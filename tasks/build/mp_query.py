@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ...benchmark.errors import DataError, unknown_name
+from ...benchmark.errors import DataError, MissingExtraError, unknown_name
 from ...benchmark.storage import replacing, write_json
 from .crystal import FCC
 from .material import Material
@@ -60,9 +60,12 @@ def read_filter(given: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         DataError: no such filter, or no value.
+        MissingExtraError: the client of the Materials Project is not installed.
     """
-    from mp_api.client.routes.materials.summary import SummaryRester
-
+    try:
+        from mp_api.client.routes.materials.summary import SummaryRester
+    except ImportError as error:
+        raise MissingExtraError("Asking the Materials Project", "build") from error
     known = [n for n in inspect.signature(SummaryRester.search).parameters if n not in _NOT_FILTERS and n[0] != "_"]
     chosen = dict(DEFAULT_FILTER)
     for entry in given:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ecdbench.tasks.build.crystal import FCC
@@ -36,6 +37,11 @@ def impatient(monkeypatch):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def lives(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "(zombie)" not in status.read_text()
 
 
 def failures(folder):
@@ -209,9 +215,16 @@ def test_a_build_killed_in_the_middle_repeats_only_what_was_in_flight(mp, tmp_pa
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while len(list(out.glob(".work/*/*/*.arrow"))) < 4 and process.poll() is None:
         time.sleep(0.02)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(1)
+    assert workers
+    for _ in range(100):
+        if not any(lives(pid) for pid in workers):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("workers outlive their parent")
     assert subprocess.run(command, capture_output=True, env=os.environ, check=False).returncode == 0
     downloads = [entry for entry in mp.store.log if entry.startswith("GET")]
     assert 12 <= len(downloads) <= 12 + 2

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 from ecdbench.benchmark.errors import DataError
+from ecdbench.tasks.build.own import plan as own_plan
+from ecdbench.tasks.build.plane import PlaneSettings
 from ecdbench.tasks.build.volume import read_volume
 from ecdbench.tasks.load import load_task
 
@@ -100,6 +102,22 @@ def test_a_changed_value_and_a_changed_density_are_noticed(cli, folder, raw_dir,
     assert (after.rows["mp-1022"]["density"] == before["mp-1022"]).all()
     with pytest.raises(DataError, match="was changed while it was in use"):
         opened.rows["mp-101"]
+
+
+def test_a_density_that_changes_during_the_build_is_not_lost_in_silence(folder, raw_dir, tmp_path, monkeypatch):
+    from ecdbench.tasks.build import build as module
+
+    planned = own_plan("mine", folder, PlaneSettings(), None)
+    seed_descriptions(tmp_path / "cache")
+    work = module.work_through
+
+    def work_and_change(*arguments):
+        work(*arguments)
+        shutil.copyfile(raw_dir / "densities" / "mp-102.npz", folder / "densities" / "mp-101.npz")
+
+    monkeypatch.setattr(module, "work_through", work_and_change)
+    report = module.build_dataset(planned, tmp_path / "built", tmp_path / "cache")
+    assert (report.rows, report.later) == (2, 1)
 
 
 def test_what_is_missing_or_broken_is_recorded(cli, folder, tmp_path):

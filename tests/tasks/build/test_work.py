@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ecdbench.benchmark.errors import DataError, ServiceError
+from ecdbench.benchmark.errors import DataError, MissingExtraError, ServiceError
 from ecdbench.tasks.build.job import Failure, Outcome
 from ecdbench.tasks.build.material import Material
 from ecdbench.tasks.build.pools import LocalPool, open_pool
@@ -90,7 +90,16 @@ def test_a_worker_without_the_package_is_said():
         run(defective, count=1)
 
 
-def test_workers_end_with_their_parent(tmp_path):
+def lacking(material):
+    raise MissingExtraError("Describing crystals", "build")
+
+
+def test_what_a_worker_lacks_is_said():
+    with pytest.raises(MissingExtraError, match="Describing crystals needs the extra `build`"):
+        run(lacking, count=2)
+
+
+def test_closing_a_pool_ends_its_workers():
     pool = LocalPool(1)
     worker = pool.submit(os.getpid).result()
     pool.close()
