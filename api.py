@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .benchmark.errors import EcdbenchError
 from .benchmark.evaluator import Setting, evaluate_model
+from .benchmark.preview import preview_model
 from .benchmark.resolve import resolve
 from .benchmark.results import Run
+from .benchmark.service import Service
 from .benchmark.task import TaskData
 from .tasks.load import load_task
 
@@ -40,6 +43,9 @@ def evaluate(
     out: Path | str = "runs",
     cache: Path | str | None = None,
     data_dir: Path | str | None = None,
+    limit: int | None = None,
+    probes: bool = False,
+    service: Service | None = None,
     fresh: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
     step_progress: Callable[[int, int, str], None] | None = None,
@@ -60,6 +66,9 @@ def evaluate(
         out: the run folder is made inside this folder.
         cache: where finished parts are kept; an interrupted run goes on from there.
         data_dir: where datasets that are not packaged are.
+        limit: predict only the first so many rows of each split; the others count as failed.
+        probes: also predict altered inputs, to see what the model uses.
+        service: how a model behind a service is asked, and what it may cost.
         fresh: run again what is finished already.
         progress: called with parts done, parts in all, and a few words.
         step_progress: the same, for the steps within a part.
@@ -82,12 +91,63 @@ def evaluate(
     )
     watchers = {"progress": progress, "step_progress": step_progress}
     given = {name: watcher for name, watcher in watchers.items() if watcher is not None}
-    setting = setting_of(seeds, device, out, protocol=protocol, cache=cache, fresh=fresh, **given)
+    if limit is not None and limit < 1:
+        raise EcdbenchError(f"limit={limit} leaves no rows; give a number from 1 on.")
+    extent: dict[str, Any] = {"limit": limit, "probes": probes}
+    setting = setting_of(seeds, device, out, cache, service, protocol=protocol, fresh=fresh, **extent, **given)
     return evaluate_model(resolve(model, parameters), data, setting)
 
 
+def preview(
+    model: Any,
+    task: str | TaskData,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    protocol: str = "fixed",
+    seeds: int | Sequence[int] = 1,
+    text: str = "none",
+    channel: str | None = None,
+    split: str | None = None,
+    data_dir: Path | str | None = None,
+    cache: Path | str | None = None,
+    limit: int | None = None,
+    service: Service | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Every request that `evaluate` would send to a service; nothing is sent.
+
+    Args:
+        model: as for `evaluate`; and so are the others.
+        task: task id, or what `load_task` returned.
+        parameters: hyper-parameters.
+        protocol: `fixed` or `cv`.
+        seeds: how many seeds, or which.
+        text: text tier that the model sees.
+        channel: density channel.
+        split: split scheme.
+        data_dir: where datasets that are not packaged are.
+        cache: where answers are kept.
+        limit: only the first so many rows.
+        service: how the model would be asked.
+
+    Raises:
+        ModelError: the model asks no service.
+    """
+    data = (
+        task
+        if isinstance(task, TaskData)
+        else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
+    )
+    setting = setting_of(seeds, "cpu", "runs", cache, service, protocol=protocol, limit=limit)
+    return preview_model(resolve(model, parameters), data, setting)
+
+
 def setting_of(
-    seeds: int | Sequence[int], device: str, out: Path | str, cache: Path | str | None = None, **others: Any
+    seeds: int | Sequence[int],
+    device: str,
+    out: Path | str,
+    cache: Path | str | None = None,
+    service: Service | None = None,
+    **others: Any,
 ) -> Setting:
     """A setting from what a user gives.
 
@@ -97,10 +157,12 @@ def setting_of(
     chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not chosen or len(set(chosen)) < len(chosen) or not all(isinstance(s, int) and s >= 0 for s in chosen):
         raise EcdbenchError(f"seeds={seeds!r} names no seeds; give a number of seeds or distinct numbers from 0 on.")
+    folder = (Path(cache) if cache is not None else default_cache()).absolute()
     return Setting(
         seeds=chosen,
         device=device,
         out=Path(out).absolute(),  # a model may change the current folder
-        cache=(Path(cache) if cache is not None else default_cache()).absolute(),
+        cache=folder,
+        service=replace(service or Service(), store=folder / "answers.sqlite"),
         **others,
     )

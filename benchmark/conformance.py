@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .calls import checked_predictions
 from .errors import EcdbenchError, ModelError
 from .features import FeatureStore
-from .parts import checked_predictions
 from .predictor import RunContext
 from .resolve import Model, resolve
 from .task import TaskData
@@ -120,7 +120,10 @@ class _Suite:
         if not hasattr(self._predictor, "predict_std"):
             return
         ids = self._ids["holdout"]
-        values = checked_predictions(self._model.name, self._predictor.predict_std(self._data.inputs(ids)), len(ids))
+        raw = self._predictor.predict_std(self._data.inputs(ids))
+        if raw is None:
+            return
+        values = checked_predictions(self._model.name, raw, len(ids))
         if not (values >= 0).all():
             raise ModelError("predict_std gave a negative or undefined standard deviation.")
 

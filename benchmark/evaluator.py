@@ -9,20 +9,23 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import Timeout
 
 from .adapters import check_ids
+from .difference import differences
 from .environment import describe_environment, local_device
 from .features import FeatureStore
-from .parts import Part, PartStore, Predictions, cache_key, run_part
+from .parts import Part, PartStore, Plan, Predictions, cache_key, run_part
 from .predictor import RunContext, silent
+from .probes import reading
 from .protocol import Fold, folds_of, learning_ids, main_split
 from .resolve import Model
-from .results import ModelRecord, PartRecord, Result, Run, now, plain, write_run
+from .results import ModelRecord, PartRecord, Probe, Result, Run, now, plain, write_run
 from .scoring import COVERAGE_THRESHOLD, Scored, Scores, impute, score
+from .service import Service
 from .stages import write_stages
 from .task import TaskData
 
@@ -40,6 +43,9 @@ class Setting:
         device: `cpu` or a torch device name.
         out: the run folder is made inside.
         cache: where finished parts are kept.
+        limit: predict only the first so many rows of each split; the others count as failed.
+        probes: also predict altered inputs, to see what the model uses.
+        service: for models behind a service.
         fresh: forget the finished parts of this model first.
         progress: called with parts done, parts in all, and a few words.
         step_progress: the same, for the steps within a part.
@@ -50,6 +56,9 @@ class Setting:
     device: str
     out: Path
     cache: Path
+    limit: int | None = None
+    probes: bool = False
+    service: Service = field(default_factory=Service)
     fresh: bool = False
     progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
     step_progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
@@ -62,10 +71,10 @@ def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
         ModelError: the model failed; parts finished before are kept.
         DataError: the protocol does not fit the task.
     """
-    folds = [_covered(fold, model) for fold in folds_of(data, setting.protocol)]
+    folds = [_covered(fold, model, main_split(setting.protocol)) for fold in folds_of(data, setting.protocol)]
     if model.ids is not None:
         check_ids(model.ids, [m for fold in folds for m in fold.predicted[main_split(setting.protocol)]], data.ids)
-    key = cache_key(model, data, setting.protocol, setting.device)
+    key = cache_key(model, data, setting.protocol, setting.device, _plan(setting))
     if key is None:
         with tempfile.TemporaryDirectory() as folder:
             return _run(model, data, folds, setting, PartStore(Path(folder)), None)
@@ -101,16 +110,20 @@ def train_range(data: TaskData, protocol: str) -> float:
     return float(np.ptp(data.targets(learning_ids(data, protocol))))
 
 
-def _covered(fold: Fold, model: Model) -> Fold:
-    """Leave out splits that a predictions file says nothing about; what ranks is never left out."""
-    if model.ids is None:
-        return fold
-    ids = model.ids
-    kept = {
-        split: members
-        for split, members in fold.predicted.items()
-        if split in ("holdout", "cv") or ids.issuperset(members)
-    }
+def _plan(setting: Setting) -> Plan:
+    return Plan(main_split(setting.protocol), setting.limit, setting.probes)
+
+
+def _covered(fold: Fold, model: Model, main: str) -> Fold:
+    """Leave out splits that a predictions file says nothing about, and, for a model whose answers cost something, all
+    but the one that ranks, which is never left out."""
+
+    def wanted(split: str, members: Sequence[str]) -> bool:
+        if split == main:
+            return True
+        return not model.asks_service and (model.ids is None or model.ids.issuperset(members))
+
+    kept = {split: members for split, members in fold.predicted.items() if wanted(split, members)}
     return Fold(fold.number, fold.train, fold.validation, kept)
 
 
@@ -137,15 +150,17 @@ def _run_part(
         with store.lock(seed, fold.number).acquire(blocking=waits):
             part = store.read(seed, fold)  # another process may have finished it meanwhile
             if part is None:
-                context = _context(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
-                part = run_part(model, data, fold, context)
-                store.write(part)
+                context = context_of(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
+                part = run_part(model, data, fold, context, _plan(setting))
+                if part.is_final:
+                    store.write(part)
             return part
     except Timeout:
         return None
 
 
-def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
+def context_of(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
+    """What a predictor may know of one part of a run."""
     target = data.task.target
     return RunContext(
         task=data.task.id,
@@ -157,6 +172,7 @@ def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Settin
         cache_dir=cache,
         work_dir=work,
         features=FeatureStore(setting.cache / "features"),
+        service=setting.service,
         progress=setting.step_progress,
     )
 
@@ -164,7 +180,7 @@ def _context(data: TaskData, seed: int, work: Path, cache: Path, setting: Settin
 def _record(
     model: Model, data: TaskData, parts: Sequence[Part], setting: Setting, store: PartStore, key: str | None
 ) -> Run:
-    predictions = _frame(data, [(part.record, part.predictions) for part in parts])
+    predictions = _with_remarks(_frame(data, [(part.record, part.predictions) for part in parts]), parts)
     means = {(part.record.seed, part.record.fold): part.record.train_mean for part in parts}
     spread = train_range(data, setting.protocol)
 
@@ -196,6 +212,8 @@ def _record(
             stage: scores_of(_frame(data, [(part.record, part.stages[stage]) for part in parts]))
             for stage in parts[0].stages
         },
+        probes=_probes(data, parts, predictions, means, spread, main_split(setting.protocol)),
+        limit=setting.limit,
         train_range=spread,
         rankable=scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
         parts=[part.record for part in parts],
@@ -210,6 +228,47 @@ def _record(
             shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
     write_stages(folder, result)
     return write_run(folder, result, predictions)
+
+
+def _probes(
+    data: TaskData,
+    parts: Sequence[Part],
+    predictions: pd.DataFrame,
+    means: dict[tuple[int, int], float],
+    spread: float,
+    split: str,
+) -> dict[str, Probe]:
+    """Each probe's scores, and their difference to the model's on the same rows."""
+
+    def scored_of(frame: pd.DataFrame) -> tuple[Scored, Scores]:
+        scored = score_frame(data, frame[frame["split"] == split], means)[split]
+        return scored, score(scored, spread)
+
+    own, found = scored_of(predictions), {}
+    for probe in parts[0].probes:
+        altered = scored_of(_frame(data, [(part.record, part.probes[probe]) for part in parts]))
+        difference = differences(altered, own)["rmse"]
+        coverage = min(altered[1].coverage, own[1].coverage)
+        found[probe] = Probe(scores=altered[1], difference=difference, reading=reading(probe, difference, coverage))
+    return found
+
+
+def _with_remarks(frame: pd.DataFrame, parts: Sequence[Part]) -> pd.DataFrame:
+    """Add what the model says of single rows: their status where it has no prediction, its standard deviations."""
+
+    def collected(values: str) -> list[Any]:
+        by_part = {(p.record.seed, p.record.fold): getattr(p, values) for p in parts}
+        keys = zip(frame["seed"], frame["fold"], frame["split"], frame["id"], strict=True)
+        return [by_part[seed, fold].get(split, {}).get(material) for seed, fold, split, material in keys]
+
+    said, failed = collected("statuses"), frame["prediction"].isna()
+    frame["status"] = [
+        "ok" if not bad else word if word not in (None, "ok") else "failed"
+        for word, bad in zip(said, failed, strict=True)
+    ]
+    if any(part.deviations for part in parts):
+        frame["prediction_std"] = np.array(collected("deviations"), dtype=float)
+    return frame
 
 
 def _run_name(result: Result, key: str | None) -> str:
@@ -231,5 +290,4 @@ def _frame(data: TaskData, parts: Sequence[tuple[PartRecord, Predictions]]) -> p
     ]
     frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "target_hash"])
     frame["prediction"] = frame["prediction"].astype(float)
-    frame["status"] = np.where(frame["prediction"].notna(), "ok", "failed")
     return frame

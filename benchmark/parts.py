@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,40 +17,57 @@ import numpy as np
 from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
+from .calls import by_id, call, mapping
 from .environment import package_versions
-from .errors import EcdbenchError, ModelError
 from .predictor import RunContext
+from .probes import probe_predictions
 from .protocol import Fold
 from .resolve import Model
-from .results import PartRecord, plain
-from .scoring import usable
+from .results import PartRecord, Usage, plain
 from .storage import write_text
 from .task import TaskData
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
-# What to say when a predictor asks for a column that it was not given: by step (any for the empty one) and column.
-_HINTS = {
-    ("predict", "target"): " Targets are handed to fit only; predict sees inputs.",
-    ("", "text"): " The column text is there with --text single, key or all.",
-    ("", "density"): " The column density is there in datasets with densities, such as ecd-fcc.",
-}
-
-
 Predictions = dict[str, dict[str, float | None]]
+NOT_ASKED = "not asked"  # the status of a row that a limit leaves out
+ERROR = "error"  # the status of a row whose question could not be answered this time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is predicted besides the protocol's rows, and how many of them.
+
+    Attributes:
+        main_split: the split that ranks.
+        limit: only the first so many rows of each split; None for all.
+        probes: also predict altered inputs of the split that ranks.
+    """
+
+    main_split: str
+    limit: int | None = None
+    probes: bool = False
 
 
 class Part(BaseModel):
     """A finished part: its record, and predictions by split and id; None is a failed prediction.
 
-    `stages` are predictions by stage, split and id, for a model that is trained in stages.
+    `stages` are predictions by stage, split and id, for a model that is trained in stages; `probes` the same by probe.
+    `deviations` are standard deviations that the model states, `statuses` what it says of single rows.
     """
 
     record: PartRecord
     predictions: Predictions
     stages: dict[str, Predictions] = {}
+    probes: dict[str, Predictions] = {}
+    deviations: Predictions = {}
+    statuses: dict[str, dict[str, str]] = {}
+
+    @property
+    def is_final(self) -> bool:
+        """Whether running the part again would say the same: no row met an error that may pass."""
+        return all(status != ERROR for by_row in self.statuses.values() for status in by_row.values())
 
 
-def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str | None:
+def cache_key(model: Model, data: TaskData, protocol: str, device: str, plan: Plan) -> str | None:
     """What a part depends on besides seed and fold, as a hash; None where the model's source is unknown."""
     try:
         json.dumps(dict(model.parameters))
@@ -64,8 +81,9 @@ def cache_key(model: Model, data: TaskData, protocol: str, device: str) -> str |
         "options": vars(data.options),
         "protocol": protocol,
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
-        "fingerprint": _optional(model, model.create(), "fingerprint"),
+        "fingerprint": mapping(model.name, model.create(), "fingerprint"),
         "device": device,
+        "plan": vars(plan),
         "packages": package_versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -120,7 +138,7 @@ class PartStore:
         write_text(self.path(part.record.seed, part.record.fold) / "part.json", part.model_dump_json())
 
 
-def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> Part:
+def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext, plan: Plan) -> Part:
     """Fit a fresh predictor on one fold and predict it.
 
     Raises:
@@ -132,16 +150,11 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
     train, validation = data.labelled(fold.train), data.labelled(fold.validation)
     train_mean = float(np.mean(data.targets(fold.train)))
     start = time.perf_counter()
-    _call(model, "fit", partial(predictor.fit, train, validation, context))
+    call(model.name, "fit", partial(predictor.fit, train, validation, context))
     fitted = time.perf_counter()
-    predictions: Predictions = {}
-    stages: dict[str, Predictions] = {}
+    said = _Said()
     for split, ids in fold.predicted.items():
-        rows = data.inputs(ids)
-        raw = _call(model, "predict", partial(predictor.predict, rows))
-        predictions[split] = _by_id(model.name, raw, ids)
-        for stage, values in _optional(model, predictor, "predict_stages", rows).items():
-            stages.setdefault(stage, {})[split] = _by_id(model.name, values, ids)
+        _predict_split(model, predictor, data, split, ids, plan, said)
     done = time.perf_counter()
     record = PartRecord(
         seed=context.seed,
@@ -150,55 +163,46 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext) -> P
         train_mean=train_mean,
         seconds_fit=round(fitted - start, 3),
         seconds_predict=round(done - fitted, 3),
-        info=plain(_optional(model, predictor, "info")),
+        info=plain(mapping(model.name, predictor, "info")),
+        usage=_usage(model, predictor),
         notes=context.notes,
     )
-    return Part(record=record, predictions=predictions, stages=stages)
+    return Part(record=record, **vars(said))
 
 
-def _by_id(name: str, raw: Any, ids: Sequence[str]) -> dict[str, float | None]:
-    values = checked_predictions(name, raw, len(ids))
-    kept = np.where(usable(values), values, np.nan).tolist()
-    return {m: None if np.isnan(v) else v for m, v in zip(ids, kept, strict=True)}
+@dataclass
+class _Said:
+    """What a predictor said of the splits so far; the fields of a part."""
+
+    predictions: Predictions = field(default_factory=dict)
+    stages: dict[str, Predictions] = field(default_factory=dict)
+    probes: dict[str, Predictions] = field(default_factory=dict)
+    deviations: Predictions = field(default_factory=dict)
+    statuses: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def _optional(model: Model, predictor: Any, method: str, *arguments: Any) -> dict[str, Any]:
-    """What an optional method of a predictor returns, as a dictionary; empty where it has none."""
-    function = getattr(predictor, method, None)
-    return _call(model, method, lambda: dict(function(*arguments))) if callable(function) else {}
+def _predict_split(
+    model: Model, predictor: Any, data: TaskData, split: str, ids: Sequence[str], plan: Plan, said: _Said
+) -> None:
+    asked, rest = ids[: plan.limit], ids[len(ids[: plan.limit]) :]
+    rows, left_out = data.inputs(asked), dict.fromkeys(rest)
+
+    def kept(raw: Any) -> dict[str, float | None]:
+        return {**by_id(model.name, raw, asked), **left_out}
+
+    said.predictions[split] = kept(call(model.name, "predict", partial(predictor.predict, rows)))
+    statuses = mapping(model.name, predictor, "predict_status", rows)
+    said.statuses[split] = {m: str(statuses[m]) for m in asked if m in statuses} | dict.fromkeys(rest, NOT_ASKED)
+    for stage, values in mapping(model.name, predictor, "predict_stages", rows).items():
+        said.stages.setdefault(stage, {})[split] = kept(values)
+    if callable(getattr(predictor, "predict_std", None)):
+        deviations = call(model.name, "predict_std", partial(predictor.predict_std, rows))
+        said.deviations |= {} if deviations is None else {split: kept(deviations)}
+    if plan.probes and split == plan.main_split:
+        for probe, values in probe_predictions(model.name, predictor, data, asked).items():
+            said.probes[probe] = {split: kept(values)}
 
 
-def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
-    """What a predictor returned as floats, shape (n,). NaN and infinity stay.
-
-    Raises:
-        ModelError: another shape, or not numbers.
-    """
-    try:
-        values = np.ma.filled(raw.astype(float), np.nan) if isinstance(raw, np.ma.MaskedArray) else np.asarray(raw)
-    except ValueError as error:
-        raise ModelError(
-            f"{name} returned rows of different lengths; predict must return one number per row."
-        ) from error
-    if values.dtype.kind not in "fiub":
-        raise ModelError(f"{name} returned {values.dtype.name} values; predict must return numbers.")
-    if values.shape != (n,):
-        remedy = " Use .ravel()." if values.size == n else ""
-        raise ModelError(
-            f"{name} returned shape {values.shape} for {n} rows; predict must return shape ({n},).{remedy}"
-        )
-    return values.astype(float)
-
-
-def _call(model: Model, step: str, function: Callable[[], Any]) -> Any:
-    try:
-        return function()
-    except (EcdbenchError, MemoryError):
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            raise  # the disk, not the model
-        reason = str(error).rstrip(".")
-        hint = next((text for (where, column), text in _HINTS.items() if where in step and f"'{column}'" in reason), "")
-        message = f"{model.name} failed in {step}: {type(error).__name__}: {reason}.{hint} (--debug shows where.)"
-        raise ModelError(message) from error
+def _usage(model: Model, predictor: Any) -> Usage | None:
+    found = mapping(model.name, predictor, "usage")
+    return Usage(**found) if found else None

@@ -40,6 +40,7 @@ class Model:
         source: hash of the code behind it; None where it cannot be known, and then nothing is cached.
         inputs: the columns it says it looks at; None where it does not say.
         ids: the ids it can predict, where that is limited.
+        asks_service: whether it asks a service, so that each prediction costs something.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Model:
     source: str | None
     inputs: tuple[str, ...] | None = None
     ids: frozenset[str] | None = field(default=None, repr=False)
+    asks_service: bool = False
 
 
 def registered() -> dict[str, EntryPoint]:
@@ -203,7 +205,15 @@ def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -
     inputs = getattr(target, "inputs", None)
     if inputs is not None:  # parameters may leave some out
         inputs = _construct(target, spec, parameters).inputs
-    return Model(name, spec, lambda: _construct(target, spec, parameters), parameters, _source_of(target), inputs)
+    return Model(
+        name,
+        spec,
+        lambda: _construct(target, spec, parameters),
+        parameters,
+        _source_of(target),
+        inputs,
+        asks_service=bool(getattr(target, "asks_service", False)),
+    )
 
 
 def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:

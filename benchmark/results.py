@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from .difference import Difference
 from .errors import DataError
 from .scoring import Scores
 from .storage import write_atomically, write_text
@@ -23,6 +25,7 @@ _PREDICTION_COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64",
     "prediction": "float64", "target_hash": "string", "status": "string",
 }  # fmt: skip
+_OPTIONAL_COLUMNS = {"prediction_std": "float64"}
 
 
 class ModelRecord(BaseModel):
@@ -37,8 +40,43 @@ class ModelRecord(BaseModel):
     info: dict[str, Any]
 
 
+class Usage(BaseModel):
+    """What a model behind a service took.
+
+    Attributes:
+        answers: answers that the predictions rest on; paid once, whenever that was.
+        sent: requests sent by this run, repeated ones included; 0 where all answers were there already.
+        prompt_tokens: tokens sent for the answers, as the service counts them; None where it does not say.
+        completion_tokens: tokens received.
+        cost: dollars for the answers; None where a price is unknown.
+        seconds_median: seconds from question to answer, half of the answers are faster; None where unknown.
+        seconds_p95: 95 % of the answers are faster.
+        models: names of the model that the service returned.
+        statuses: how many questions ended how.
+    """
+
+    answers: int
+    sent: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: float | None
+    seconds_median: float | None
+    seconds_p95: float | None
+    models: list[str]
+    statuses: dict[str, int]
+
+
+class Probe(BaseModel):
+    """Scores on altered inputs, and what the alteration cost: RMSE of the probe minus RMSE of the model."""
+
+    scores: Scores
+    difference: Difference
+    reading: str
+
+
 class PartRecord(BaseModel):
-    """One fit: its seed and fold, rows learnt from, seconds, what the predictor says of it, notes for the reader."""
+    """One fit: its seed and fold, rows learnt from, seconds, what the predictor says of it, what it took of a service,
+    notes for the reader."""
 
     seed: int
     fold: int
@@ -47,6 +85,7 @@ class PartRecord(BaseModel):
     seconds_fit: float
     seconds_predict: float
     info: dict[str, Any]
+    usage: Usage | None = None
     notes: list[str] = []
 
 
@@ -67,8 +106,9 @@ class Result(BaseModel):
 
     `source` loads the task's data again where `task` alone does not: a folder, or `ORG/NAME@COMMIT/TARGET`.
     `scores` are by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
-    cross-validation. `stages` are the same by stage, for a model that is trained in stages. `rankable` is false where
-    too many predictions failed.
+    cross-validation. `stages` are the same by stage, for a model that is trained in stages. `probes` are scores on
+    altered inputs of the split that ranks. `limit` is how many rows of each split were asked for, where not all were.
+    `rankable` is false where too many predictions failed.
     """
 
     schema_version: Literal[1] = 1
@@ -85,6 +125,8 @@ class Result(BaseModel):
     model: ModelRecord
     scores: dict[str, Scores]
     stages: dict[str, dict[str, Scores]] = {}
+    probes: dict[str, Probe] = {}
+    limit: int | None = None
     train_range: float
     rankable: bool
     parts: list[PartRecord]
@@ -96,6 +138,32 @@ class Result(BaseModel):
         """What the reader should know, each sentence once."""
         return list(dict.fromkeys(note for part in self.parts for note in part.notes))
 
+    @property
+    def usage(self) -> Usage | None:
+        """What all parts took of a service; of several parts, seconds are the largest of theirs."""
+        used = [part.usage for part in self.parts if part.usage is not None]
+        if not used:
+            return None
+
+        def total(name: str) -> Any:
+            values = [getattr(usage, name) for usage in used]
+            return None if None in values else sum(values)
+
+        def largest(name: str) -> float | None:
+            return max((v for usage in used if (v := getattr(usage, name)) is not None), default=None)
+
+        counts: Counter[str] = Counter()
+        for usage in used:
+            counts.update(usage.statuses)
+        sums = {name: total(name) for name in ("answers", "sent", "prompt_tokens", "completion_tokens", "cost")}
+        return Usage(
+            **sums,
+            seconds_median=largest("seconds_median"),
+            seconds_p95=largest("seconds_p95"),
+            models=sorted({model for usage in used for model in usage.models}),
+            statuses=dict(counts),
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -105,7 +173,8 @@ class Run:
     result: Result
 
     def predictions(self) -> pd.DataFrame:
-        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok` or `failed`), `target_hash`.
+        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), `target_hash`,
+        and `prediction_std` where the model states one.
 
         Raises:
             DataError: the file is absent or has other columns.
@@ -113,7 +182,9 @@ class Run:
         import pandas as pd
 
         try:
-            return pd.read_parquet(self.folder / "predictions.parquet").astype(_PREDICTION_COLUMNS)
+            frame = pd.read_parquet(self.folder / "predictions.parquet")
+            optional = {name: kind for name, kind in _OPTIONAL_COLUMNS.items() if name in frame.columns}
+            return frame.astype(_PREDICTION_COLUMNS | optional)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{self.folder} has no readable predictions.parquet; evaluate the model again.") from error
 

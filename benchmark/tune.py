@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from .errors import EcdbenchError, MissingExtraError, ModelError
 from .evaluator import Setting, evaluate_model
-from .parts import cache_key
+from .parts import Plan, cache_key
 from .predictor import silent
 from .ranges import Range
 from .resolve import Model, resolve
@@ -128,7 +128,7 @@ def _tune(
 
 def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Setting) -> str:
     """What a study depends on, as a short hash: another version of the model is another study."""
-    key = cache_key(model, data, "cv", setting.device)
+    key = cache_key(model, data, "cv", setting.device, Plan("cv"))
     text = json.dumps([key, list(setting.seeds), {name: vars(found) for name, found in sorted(ranges.items())}])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
+from ..benchmark.difference import Difference
 from ..benchmark.errors import EcdbenchError
 from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..benchmark.task import revision_of
 from ..submissions.rescore import RescoredRun, rescore
 from ..tasks.load import load_task
-from .compare import Difference, compare
+from .compare import compare
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,15 @@ def label(result: Result) -> str:
     if result.text != "none" and (inputs is None or "text" in inputs):
         name = f"{name} + text {result.text}"
     name = name if result.channel == "total" else f"{name}, {result.channel} density"
-    given = ", ".join(f"{key}={_short(value)}" for key, value in result.model.parameters.items())
+    shown = {key: value for key, value in result.model.parameters.items() if not _is_address(value)}
+    given = ", ".join(f"{key}={_short(value)}" for key, value in shown.items())
     name += f" ({given})" if given else ""
     return f"{name}, RANDOM WEIGHTS" if result.model.info.get("weights") == "random" else name
+
+
+def _is_address(value: Any) -> bool:
+    """Whether a parameter says where a service is, which is no part of a model's name."""
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
 def _short(value: Any) -> str:

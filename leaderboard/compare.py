@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ..benchmark.bootstrap import interval, paired_differences
+from ..benchmark.difference import Difference, differences
 from ..benchmark.errors import DataError
-from ..benchmark.metrics import METRICS
 from ..submissions.rescore import RescoredRun
 
 _SAME = ("task", "protocol", "split", "content_sha256")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """First minus second in one metric, with its 95 % paired bootstrap interval; None where undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def separates(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
@@ -37,17 +20,8 @@ def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
         if one != two:
             shown = "" if name == "content_sha256" else f" ({one} and {two})"
             raise DataError(f"The runs differ in {name}{shown}, so their samples cannot be paired.")
-    a, b = first.scored[first.main], second.scored[second.main]
-    draws = paired_differences(a.target, a.prediction, b.prediction, a.clusters)
-    differences = {}
-    for name in METRICS:
-        bounds = interval(draws[name])
-        one, two = (getattr(run.scores[run.main], name).value for run in (first, second))
-        if bounds is None or one is None or two is None:
-            differences[name] = Difference(None, None, None)
-        else:
-            differences[name] = Difference(one - two, *bounds)
-    return differences
+    one, two = ((run.scored[run.main], run.scores[run.main]) for run in (first, second))
+    return differences(one, two)
 
 
 def verdict(first: str, second: str, differences: dict[str, Difference], main: str = "rmse") -> str:

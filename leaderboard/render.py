@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ..benchmark.results import Usage
 from .board import Board, Section, label, reported, text_of
 
 COLUMNS = (
@@ -23,14 +24,25 @@ COLUMNS = (
     "coverage",
     "seeds",
     "n",
+    "tokens",
+    "cost",
+    "latency (s)",
     "standing",
 )
+# What models behind a service took; left out where there are none.
+SERVICE_COLUMNS = ("tokens", "cost", "latency (s)")
 # What fits a terminal; the other formats have everything.
-TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "seeds", "standing")
+TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "seeds", *SERVICE_COLUMNS, "standing")
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
 
 
-def cells(section: Section, columns: tuple[str, ...] = COLUMNS) -> list[list[str]]:
+def columns_of(section: Section, columns: tuple[str, ...] = COLUMNS) -> tuple[str, ...]:
+    """Those of `columns` that say something in a section."""
+    asked = any(row.run.run.result.usage is not None for row in section.rows)
+    return columns if asked else tuple(column for column in columns if column not in SERVICE_COLUMNS)
+
+
+def cells(section: Section, columns: tuple[str, ...]) -> list[list[str]]:
     """The rows of a section as text, in the order of `columns`."""
     table = []
     for row in section.rows:
@@ -48,11 +60,22 @@ def cells(section: Section, columns: tuple[str, ...] = COLUMNS) -> list[list[str
             f"{scores.coverage:.0%}",
             str(len(result.seeds)),
             str(scores.n),
+            *_service_cells(result.usage),
             row.standing,
         )
         named = dict(zip(COLUMNS, values, strict=True))
         table.append([named[column] for column in columns])
     return table
+
+
+def _service_cells(usage: Usage | None) -> tuple[str, str, str]:
+    """Tokens in and out, dollars, and the median seconds of an answer."""
+    if usage is None:
+        return "", "", ""
+    sent, received = usage.prompt_tokens, usage.completion_tokens
+    tokens = "unknown" if sent is None or received is None else f"{sent:,} + {received:,}"
+    cost = "unknown" if usage.cost is None else f"${usage.cost:.4f}"
+    return tokens, cost, "unknown" if usage.seconds_median is None else f"{usage.seconds_median:.2g}"
 
 
 def reported_cells(task: str) -> list[list[str]]:
@@ -66,7 +89,9 @@ def to_markdown(board: Board) -> str:
     for section in board.sections:
         blocks += [
             f"### {section.title}",
-            tabulate(cells(section), COLUMNS, tablefmt="github", disable_numparse=True),
+            tabulate(
+                cells(section, columns_of(section)), columns_of(section), tablefmt="github", disable_numparse=True
+            ),
         ]
         if section.reading:
             blocks.append(section.reading)
@@ -101,6 +126,8 @@ def records(board: Board) -> list[dict[str, Any]]:
                 score = getattr(scores, name)
                 record |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
                 record[f"{name}_seed_std"] = score.seed_std
+            for name in ("prompt_tokens", "completion_tokens", "cost", "seconds_median"):
+                record[name] = getattr(result.usage, name, None)
             table.append(record | {"run": str(row.run.run.folder)})
     return table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -95,7 +95,8 @@ def models(json: Json = False) -> None:
 @app.command(
     epilog="Examples: ecdbench evaluate my_model.py --task ecd-fcc/k_vrh   |   "
     "ecdbench evaluate pixel-ridge --task sfe --protocol cv --split grouped   |   "
-    "ecdbench evaluate predictions.csv --task sfe"
+    "ecdbench evaluate predictions.csv --task sfe   |   "
+    "ecdbench evaluate in-context --task ecd-fcc/k_vrh --text single --set model=gpt-4o-mini --dry-run"
 )
 def evaluate(
     model: Annotated[
@@ -112,26 +113,48 @@ def evaluate(
     device: Device = "cpu",
     out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("runs"),
     data_dir: DataDir = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many rows of each split; not ranked then.")
+    ] = None,
+    probes: Annotated[
+        bool, typer.Option("--probes", help="Also score inputs exchanged or taken away: what does the model use?")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="For a service: print what would be sent and its cost; send nothing.")
+    ] = False,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="For a service: stop before so many dollars are passed.")
+    ] = None,
+    max_requests: Annotated[int | None, typer.Option(min=1, help="For a service: stop after so many requests.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="For a service: requests in flight at once.")] = 8,
+    timeout: Annotated[float, typer.Option(help="For a service: seconds to wait for an answer.")] = 120.0,
+    batch: Annotated[bool, typer.Option("--batch", help="For a service: use its batch interface.")] = False,
+    prices: Annotated[
+        Path | None, typer.Option(help="For a service: yaml file with your prices, dollars per million tokens.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is finished already.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fit a model, predict, score with intervals, and write a run folder.
 
+    A language model behind a service: --set model=NAME --set base_url=http://... and its key in OPENAI_API_KEY. Each
+    answer is kept when it comes and never paid twice.
+
     An interrupted run goes on where it stopped: give the same command again. Exits with 3 where the run is complete
     but some predictions failed.
     """
-    from .evaluate import evaluate_command
+    from ..service import Budget, Service
+    from .evaluate import dry_run_command, evaluate_command
 
-    options = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
-    evaluate_command(
-        model,
-        task,
-        settings or [],
-        {**options, "device": device, "out": out, "data_dir": data_dir, "fresh": fresh},
-        json,
-        quiet,
-    )
+    service = Service(None, concurrency, timeout, batch, prices, Budget(max_requests, max_cost))
+    options: dict[str, Any] = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
+    options |= {"data_dir": data_dir, "limit": limit, "service": service}
+    if dry_run:
+        dry_run_command(model, task, settings or [], options, json)
+        return
+    options |= {"device": device, "out": out, "fresh": fresh, "probes": probes}
+    evaluate_command(model, task, settings or [], options, json, quiet)
 
 
 @app.command(

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..environment import is_main_process
 from ..errors import EcdbenchError
+from ..results import Result
 from .output import print_table, progress_bars, say, shown, warn
 
 # The run is complete, but some predictions are missing or not finite.
@@ -76,10 +77,70 @@ def evaluate_command(
         failed = round((1 - scores.coverage) * scores.n * len(run.result.seeds))
         ranked = "" if run.result.rankable else " Too many failed for the run to be ranked."
         warn(
-            f"{failed} of {scores.n * len(run.result.seeds)} predictions are not finite; they were scored as the "
-            f"training mean and count against coverage.{ranked} Mend the model so that it predicts every row."
+            f"{failed} of {scores.n * len(run.result.seeds)} predictions {_why(run.result)}; they were scored as the "
+            f"training mean and count against coverage.{ranked}{_remedy(run.result)}"
         )
         raise SystemExit(INCOMPLETE)
+
+
+def _why(result: Result) -> str:
+    if result.usage is None:
+        return "are not finite"
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(result.usage.statuses.items()))
+    return f"are missing (answers: {ended})"
+
+
+def _remedy(result: Result) -> str:
+    if result.limit is not None:
+        return f" Only {result.limit} rows of each split were asked for; leave out --limit for the whole."
+    if result.usage is None:
+        return " Mend the model so that it predicts every row."
+    if result.usage.statuses.get("error"):
+        return " The same command asks again where there was an error."
+    return " The replies are in the run folder, artifacts/*/replies.jsonl."
+
+
+def dry_run_command(model: str, task: str, settings: Sequence[str], options: dict[str, Any], as_json: bool) -> None:
+    """Print the first request as it would be sent, and what all of them would take; as json, every request."""
+    from ...api import preview
+
+    count = kept = tokens = 0
+    cost: float | None = 0.0
+    for entry in preview(model, task, parameters=parse_settings(settings), **options):
+        if as_json:
+            say(json.dumps(entry, ensure_ascii=False))
+        elif not count:
+            say(json.dumps(_without_data(entry["request"]), indent=1, ensure_ascii=False))
+        count += 1
+        if entry["is_kept"]:
+            kept += 1
+            continue
+        tokens += entry["tokens"]
+        largest = entry["largest_cost"]
+        cost = None if cost is None or largest is None else cost + largest
+        endpoint = entry["endpoint"]
+    if as_json:
+        return
+    open_requests = f"about {tokens:,} tokens sent" + (
+        ", of unknown cost (give the price with --prices FILE)"
+        if cost is None
+        else f", at most about ${cost:.4f} with answers of full length"
+    )
+    say(f"{count} requests, the first is above; {kept} are answered already.")
+    if count > kept:
+        say(f"{count - kept} would go to {endpoint}: {open_requests}.")
+    say("Nothing was sent. Tokens are estimated: four characters each, 255 for an image.")
+
+
+def _without_data(value: Any) -> Any:
+    """A request for people to read: image data by their beginning and size."""
+    if isinstance(value, dict):
+        return {name: _without_data(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_data(item) for item in value]
+    if isinstance(value, str) and value.startswith("data:"):
+        return f"{value[:40]}... ({len(value):,} characters)"
+    return value
 
 
 def check_command(

@@ -15,6 +15,7 @@ from ...leaderboard.render import (
     REPORTED_COLUMNS,
     TERMINAL_COLUMNS,
     cells,
+    columns_of,
     reported_cells,
     to_csv,
     to_json,
@@ -107,8 +108,8 @@ def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir
     board = make_board(roots, task, data_dir)
     if form == "terminal":
         for section in board.sections:
-            rows = cells(section, TERMINAL_COLUMNS)
-            print_table(TERMINAL_COLUMNS, rows, title=section.title, caption=section.reading)
+            columns = columns_of(section, TERMINAL_COLUMNS)
+            print_table(columns, cells(section, columns), title=section.title, caption=section.reading)
             if literature := reported_cells(section.task):
                 print_table(REPORTED_COLUMNS, literature)
             say()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...leaderboard.board import label, text_of
 from ...leaderboard.render import REPORTED_COLUMNS, reported_cells
-from ..results import Result, Run
+from ..results import Result, Run, Usage
 from ..scoring import Score
 from .output import print_table, say, shown
 
@@ -29,8 +29,14 @@ def print_result(run: Run) -> None:
     print_table(columns, rows, title=_title(result), caption=_caption(result))
     if result.model.info:
         say("  " + ", ".join(f"{name} {_shown_value(value)}" for name, value in result.model.info.items()))
+    if result.usage:
+        say("  " + usage_text(result.usage))
     if result.stages:
         print_table(*_stage_table(result))
+    if result.probes:
+        print_table(*_probe_table(result))
+        for probe in result.probes.values():
+            say(f"  {probe.reading}")
     for note in result.notes:
         say(f"  Note: {note}")
     if literature := reported_cells(result.task):
@@ -48,6 +54,33 @@ def _stage_table(result: Result) -> tuple[list[str], list[list[str]], str]:
         for stage, by_split in result.stages.items()
     ]
     return columns, rows, "Stage by stage"
+
+
+def _probe_table(result: Result) -> tuple[list[str], list[list[str]], str]:
+    columns = ["probe", f"RMSE ({result.unit})", "R2", "coverage", "RMSE, probe minus model"]
+    rows = []
+    for name, probe in result.probes.items():
+        gap = probe.difference
+        moved = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
+        scores = probe.scores
+        rows.append([name, _with_spread(scores.rmse), _with_spread(scores.r2), f"{scores.coverage:.0%}", moved])
+    return columns, rows, "Probes: what the model uses"
+
+
+def usage_text(usage: Usage) -> str:
+    """What a service took, in a line."""
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(usage.statuses.items()))
+    cost = "unknown" if usage.cost is None else f"${usage.cost:.4f}"
+    parts = [
+        f"{usage.answers} answers by {', '.join(usage.models) or 'nobody'} ({ended})",
+        f"{usage.sent} requests sent now",
+    ]
+    if usage.prompt_tokens is not None and usage.completion_tokens is not None:
+        parts.append(f"tokens {usage.prompt_tokens:,} in, {usage.completion_tokens:,} out")
+    parts.append(f"cost {cost}")
+    if usage.seconds_median is not None:
+        parts.append(f"latency {usage.seconds_median:.2g} s median, {usage.seconds_p95:.2g} s at 95 %")
+    return "; ".join(parts)
 
 
 def _title(result: Result) -> str:

@@ -1,0 +1,271 @@
+"""One request to an OpenAI-compatible endpoint, and what each way of failing means."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ...benchmark.errors import MissingExtraError, ModelError, ServiceError
+from .replies import FILTERED
+
+if TYPE_CHECKING:
+    import openai
+
+DEFAULT = "https://api.openai.com/v1"
+NO_KEY = "none"  # the client wants a word
+_QUOTED = 300
+# Fields that not every endpoint knows: what a refusal names, and what takes the field's place.
+_OPTIONAL = {
+    "response_format": ("response_format", "json_schema", "structured output", "guided"),
+    "temperature": ("temperature",),
+    "seed": ("seed",),
+    "max_tokens": ("max_tokens",),
+}
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size)|maximum.{0,20}(context|length)|too many tokens|prompt is too long|"
+    r"longer than the maximum|exceeds?.{0,40}tokens",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_VISION = re.compile(r"image|vision|multi-?modal", re.IGNORECASE)
+_FILTER = re.compile(r"content.?(filter|policy|management)|responsible.?ai|safety", re.IGNORECASE)
+_QUOTA = re.compile(r"insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
+
+
+class TransientError(Exception):
+    """It may go better later.
+
+    Attributes:
+        wait: seconds after which the endpoint wants to be asked again; None where it does not say.
+        limited: whether the endpoint is there and only wants to be asked less.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None, limited: bool = False) -> None:
+        super().__init__(reason)
+        self.wait, self.limited = wait, limited
+
+
+class RejectedError(Exception):
+    """This request cannot be answered; others may be.
+
+    Attributes:
+        status: the status of the row.
+        remedy: the sentence for the user, where every request is rejected so.
+    """
+
+    def __init__(self, status: str, remedy: str) -> None:
+        super().__init__(remedy)
+        self.status, self.remedy = status, remedy
+
+
+def endpoint_url(base_url: str | None) -> str:
+    """Where requests go: as given, or `OPENAI_BASE_URL`, or OpenAI.
+
+    Raises:
+        ModelError: it is no http address, or holds a password.
+    """
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT
+    try:
+        parts = urlsplit(str(url))
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ModelError("base_url is no address; write it as in base_url=http://localhost:8000/v1.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ModelError("base_url holds more than an address; give a key through the variable that api_key_env names.")
+    return str(url).rstrip("/")
+
+
+def read_key(variable: str, endpoint: str) -> str:
+    """The key in an environment variable; a word that stands for none where an endpoint may need no key.
+
+    Raises:
+        ModelError: OpenAI needs one and there is none, or it cannot be a key.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key and endpoint == DEFAULT:
+        raise ModelError(
+            f"{variable} holds no key; set it to your key for {endpoint}, or ask another endpoint (--set base_url=...)."
+        )
+    if not key.isprintable() or not key.isascii() or " " in key:
+        raise ModelError(f"What {variable} holds is no key: it has blanks or letters that no key has.")
+    return key or NO_KEY
+
+
+class Endpoint:
+    """A chat-completions endpoint.
+
+    Neither a key nor the `openai` package is needed until something is sent.
+
+    Args:
+        url: its address, up to `/v1`.
+        variable: the environment variable that holds the key, which never appears in a message.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, url: str, variable: str, timeout: float) -> None:
+        self.url = url
+        self._variable, self._timeout = variable, timeout
+        self._without: set[str] = set()
+
+    @cached_property
+    def client(self) -> openai.AsyncOpenAI:
+        """The client; made when it is first needed.
+
+        Raises:
+            MissingExtraError: `openai` is not installed.
+            ModelError: there is no key.
+        """
+        try:
+            import openai
+        except ImportError as error:
+            raise MissingExtraError("The model in-context", "llm") from error
+        # Retries are ours: they count, they wait for all, and they know what a broken answer is.
+        return openai.AsyncOpenAI(base_url=self.url, api_key=self._key, timeout=self._timeout, max_retries=0)
+
+    @cached_property
+    def _key(self) -> str:
+        return read_key(self._variable, self.url)
+
+    async def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "client" in self.__dict__:
+            await self.client.close()
+
+    def adapted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A request without the fields that this endpoint has refused."""
+        sent = {name: value for name, value in body.items() if name not in self._without}
+        if "max_tokens" in self._without:
+            sent["max_completion_tokens"] = body["max_tokens"]
+        return sent
+
+    async def complete(self, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], float]:
+        """Send a request; fields that the endpoint refuses are left out from then on.
+
+        Returns:
+            The completion's JSON, the headers, and the seconds it took.
+
+        Raises:
+            TransientError: another try may succeed.
+            RejectedError: this request cannot be answered.
+            EcdbenchError: no request can be.
+        """
+        client = self.client
+        import openai
+
+        while True:
+            sent = self.adapted(body)
+            start = time.perf_counter()
+            try:
+                others = {name: value for name, value in sent.items() if name not in ("model", "messages")}
+                answer = await client.chat.completions.with_raw_response.create(
+                    model=sent["model"], messages=sent["messages"], extra_body=others
+                )
+                headers, text = dict(answer.headers), answer.text
+            except openai.APITimeoutError as error:
+                raise TransientError(f"gave no answer in {self._timeout:g} seconds") from error
+            except openai.APIConnectionError as error:
+                raise TransientError(f"cannot be reached ({self.scrub(error.__cause__ or error)})") from error
+            except openai.APIStatusError as error:
+                if self._drop_refused(error, sent):
+                    continue
+                raise self._meaning(error) from error
+            return self._completion(text), headers, time.perf_counter() - start
+
+    def scrub(self, text: object) -> str:
+        """A text of the service for a message: short, on one line, without the key."""
+        line = " ".join(str(text).split())
+        return self._without_key(line)[:_QUOTED].rstrip(".")
+
+    def scrubbed(self, response: dict[str, Any]) -> dict[str, Any]:
+        """A response without the key, should it echo it."""
+        text = json.dumps(response)
+        return json.loads(self._without_key(text)) if self._key in text else response
+
+    def _without_key(self, text: str) -> str:
+        return text if self._key == NO_KEY else text.replace(self._key, "[key]")
+
+    def _completion(self, text: str) -> dict[str, Any]:
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            if text.lstrip()[:1] == "<":
+                raise TransientError("answers with a web page; is base_url right, with /v1 at its end?") from error
+            raise TransientError("gave an answer that is not whole JSON") from error
+        choices = found.get("choices") if isinstance(found, dict) else None
+        if not choices or not isinstance(choices, list) or not isinstance(choices[0], dict):
+            problem = found.get("error") if isinstance(found, dict) else None
+            said = f": {self.scrub(problem)}" if problem else ""
+            raise TransientError(f"gave an answer that is no chat completion{said}")
+        return self.scrubbed(found)
+
+    def _drop_refused(self, error: openai.APIStatusError, sent: dict[str, Any]) -> bool:
+        """Whether the error names an optional field; it is then left out."""
+        if error.status_code not in (400, 422):
+            return False
+        said = _said(error).lower()
+        refused = {n for n, words in _OPTIONAL.items() if n in sent and any(word in said for word in words)}
+        if _TOO_LONG.search(said):
+            refused.discard("max_tokens")  # named where a prompt is too long, too
+        self._without |= refused
+        return bool(refused)
+
+    def _meaning(self, error: openai.APIStatusError) -> Exception:
+        status, said = error.status_code, _said(error)
+        quoted = f"'{self.scrub(said)}'"
+        if status in (401, 403):
+            return ModelError(f"{self.url} refuses the key ({status}, {quoted}); check the variable that holds it.")
+        if status == 404:
+            return ModelError(f"{self.url} knows no such model or address ({quoted}); check --set model and base_url.")
+        if status == 429 and _QUOTA.search(said):
+            return ServiceError(f"{self.url} says that the quota is used up ({quoted}); the answers so far are kept.")
+        if status in (408, 409, 429) or status >= 500:
+            limited = status == 429
+            return TransientError(f"answers {status} ({quoted})", _retry_after(error.response.headers), limited)
+        return self._rejection(status, said, quoted)
+
+    def _rejection(self, status: int, said: str, quoted: str) -> RejectedError:
+        """What a request did wrong that others may not."""
+        if _TOO_LONG.search(said):
+            remedy = "use fewer examples (--set shots=...) or a shorter tier (--text single)"
+            return RejectedError("error", f"A prompt is longer than the model reads ({quoted}); {remedy}.")
+        if _FILTER.search(said):
+            return RejectedError(FILTERED, f"{self.url} filters what is asked ({quoted}).")
+        if _NO_VISION.search(said):
+            return RejectedError("error", f"The model takes no images ({quoted}); leave them out: --set image=false.")
+        return RejectedError("error", f"{self.url} refuses the request ({status}, {quoted}).")
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """What the endpoint says of an error."""
+    body = error.body if isinstance(error.body, dict) else {}
+    said = " ".join(str(body[name]) for name in ("message", "code", "type", "detail") if body.get(name))
+    return said or error.response.text or str(error)
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that a `Retry-After` header asks for, written as a number or as a date."""
+    text = headers.get("retry-after", "")
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(text))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def duration(text: str) -> float | None:
+    """Seconds of a duration as rate-limit headers write it: `6m0s`, `1.5s`, `20ms`, or a bare number."""
+    found = re.findall(r"([\d.]+)(ms|h|m|s)", text)
+    scale = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+    try:
+        return sum(float(number) * scale[unit] for number, unit in found) if found else float(text)
+    except ValueError:
+        return None
