@@ -76,7 +76,8 @@ class InContext:
         require_choice("selection", selection, SELECTIONS)
         if not isinstance(image, bool):
             raise ModelError(f"image={image!r} makes no sense; give true or false.")
-        if temperature is not None and (isinstance(temperature, bool) or not 0 <= temperature <= 2):
+        is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+        if temperature is not None and not (is_number and 0 <= temperature <= 2):
             raise ModelError(f"temperature={temperature!r} makes no sense; give a number from 0 to 2, or null.")
         if samples > 1 and temperature == 0:
             raise ModelError(f"samples={samples} at temperature 0 are one and the same; set temperature, as in 0.7.")

@@ -18,6 +18,7 @@ class Budget:
         requests: requests sent.
         cost: dollars spent on answers whose price is known.
         promised: dollars that requests in flight may cost.
+        in_flight: how many there are.
     """
 
     max_requests: int | None = None
@@ -25,6 +26,7 @@ class Budget:
     requests: int = 0
     cost: float = 0.0
     promised: float = 0.0
+    in_flight: int = 0
 
     def refusal(self, estimate: float | None) -> str | None:
         """Why a request that may cost `estimate` dollars must not be sent, or None where it may."""
@@ -37,11 +39,13 @@ class Budget:
     def promise(self, estimate: float | None) -> None:
         """Count a request that is sent now."""
         self.requests += 1
+        self.in_flight += 1
         self.promised += estimate or 0.0
 
     def settle(self, estimate: float | None, cost: float | None) -> None:
         """The request is answered, or lost: what it cost replaces what it might have cost."""
-        self.promised -= estimate or 0.0
+        self.in_flight -= 1
+        self.promised = self.promised - (estimate or 0.0) if self.in_flight else 0.0  # no dust of rounding
         self.cost += cost or 0.0
 
 

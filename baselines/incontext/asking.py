@@ -156,7 +156,7 @@ class Asking:
         """One request within the budget."""
         estimate = self.estimated_cost(body)
         await self._pace.ready()
-        while (refusal := self._budget.refusal(estimate)) and self._budget.promised > 0:
+        while (refusal := self._budget.refusal(estimate)) and self._budget.in_flight:
             await asyncio.sleep(0.02)  # what is in flight may cost less than was promised
         if self._stop is not None:
             raise self._stop

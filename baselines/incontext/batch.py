@@ -40,20 +40,20 @@ class Batches:
         """
         import openai
 
-        await self._asking.ask(islice(self._open(questions()), 1), 1, lambda question, answer: None)
+        await self._asking.ask(islice(questions(), 1), 1, lambda question, answer: None)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 for path, bodies in self._files(self._open(questions()), Path(folder)):
                     await self._run(path, bodies)
         except (openai.NotFoundError, openai.BadRequestError, openai.PermissionDeniedError) as error:
             if getattr(error, "status_code", 0) == 404:
-                raise ModelError(f"{self._endpoint.url} has no batch interface; leave out --batch.") from error
-            raise ServiceError(f"{self._endpoint.url} refuses the batch ('{self._endpoint.scrub(error)}').") from error
+                raise ModelError(f"{self._endpoint.url} has no batch interface; leave out --batch.") from None
+            raise ServiceError(f"{self._endpoint.url} refuses the batch ('{self._endpoint.scrub(error)}').") from None
         except openai.APIError as error:
             raise ServiceError(
                 f"{self._endpoint.url} does not answer about the batch ('{self._endpoint.scrub(error)}'); the same "
                 "command finds it again."
-            ) from error
+            ) from None
 
     def _open(self, questions: Iterable[Question]) -> Iterator[Question]:
         """Those that are not answered yet."""

@@ -177,7 +177,7 @@ class Endpoint:
             except openai.APIStatusError as error:
                 if self._drop_refused(error, sent):
                     continue
-                raise self._meaning(error) from error
+                raise self._meaning(error) from None  # what the library says may hold the key
             return self._completion(text), headers, time.perf_counter() - start
 
     def scrub(self, text: object) -> str:

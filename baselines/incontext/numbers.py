@@ -21,7 +21,7 @@ _WORDS = (
 )
 
 _RANGES = (
-    re.compile(rf"{_LOOSE}\s*{_WORDS}\s*(?:[{_MINUS}\u2014~]|\bto\b|\.\.+)\s*{_LOOSE}(?![\w^])"),
+    re.compile(rf"(?<![\w.]){_LOOSE}\s*{_WORDS}\s*(?:[{_MINUS}\u2014~]|\bto\b|\.\.+)\s*{_LOOSE}(?![\w^])"),
     re.compile(rf"\b(?:between|from)\s+{_LOOSE}\s*{_WORDS}\s+(?:and|to)\s+{_LOOSE}"),
 )
 _UNCERTAINTY = re.compile(rf"(?:\u00b1|\+/-|\+-|\\pm)\s*{_LOOSE}")

@@ -78,7 +78,10 @@ def _flexible(text: str, unit: str, cut: bool) -> float | None:
     for match in reversed(_OBJECT.findall(text)):
         found = _loads(match)
         if isinstance(found, dict) and "value" in found:
-            return find_number(f"{found['value']} {found.get('unit', '')}".strip(), unit)
+            value = found["value"]
+            if isinstance(value, str) or _number(value) is not None:
+                return find_number(f"{value} {found.get('unit', '')}".strip(), unit)
+            return None
     return None if cut else find_number(text, unit)
 
 

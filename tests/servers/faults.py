@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable, Iterable
@@ -57,6 +58,7 @@ class Serving:
     """A context in which an application is served on localhost; `url` says where."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
         self._server = make_server("127.0.0.1", 0, app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 

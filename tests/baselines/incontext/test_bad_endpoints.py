@@ -1,0 +1,235 @@
+"""Everything that can go wrong between here and an answer: one sentence each, nothing lost, no needless request."""
+
+import re
+import time
+
+import pytest
+
+
+def _error(message, code=None):
+    return {"error": {"message": message, "code": code, "type": "invalid_request_error"}}
+
+
+FATAL = {
+    "wrong key": ((401, _error("Incorrect API key provided")), "refuses the key"),
+    "no permission": ((403, _error("no access")), "refuses the key"),
+    "unknown model": ((404, _error("The model `made-up` does not exist", "model_not_found")), "knows no such model"),
+    "quota": ((429, _error("You exceeded your current quota", "insufficient_quota")), "quota is used up"),
+    "too long": (
+        (
+            400,
+            _error("This model's maximum context length is 4096 tokens, but you sent 9000", "context_length_exceeded"),
+        ),
+        "9000.*fewer examples.*shorter tier",
+    ),
+    "no vision": ((400, _error("Invalid content type. image_url is only supported by certain models")), "image=false"),
+    "other": ((422, {"detail": "what is this?"}), "refuses the request.*what is this"),
+}
+
+
+@pytest.mark.parametrize("case", FATAL)
+def test_what_will_never_work_is_told_at_once(serve, ask, case):
+    reply, sentence = FATAL[case]
+    server = serve(reply=lambda body: reply)
+    start = time.monotonic()
+    outcome = ask(server.url, "--concurrency", "4")
+    assert outcome.code == 1 and len(outcome.err.strip().splitlines()) == 1
+    assert re.search(sentence, outcome.err), outcome.err
+    assert server.sent <= 4 and time.monotonic() - start < 10
+
+
+def test_no_key_for_openai(cli, monkeypatch):
+    pytest.importorskip("openai")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    command = ("evaluate", "in-context", "--task", "ecd-fcc/k_vrh", "--set", "model=gpt-4o-mini")
+    outcome = cli(*command)
+    assert outcome.code == 1 and "OPENAI_API_KEY holds no key" in outcome.err
+    assert "MINE holds no key" in cli(*command, "--set", "api_key_env=MINE").err
+    monkeypatch.setenv("OPENAI_API_KEY", "two words")
+    assert "is no key" in cli(*command).err and "two words" not in cli(*command).err
+
+
+def test_a_named_key(serve, ask, monkeypatch):
+    server = serve()
+    monkeypatch.setenv("MINE", "another-key")
+    ask(server.url, "--set", "api_key_env=MINE", "--limit", "1")
+    assert server.seen == ["Bearer another-key"]
+
+
+def test_nobody_there(serve, ask):
+    start = time.monotonic()
+    outcome = ask("http://127.0.0.1:9/v1")
+    assert outcome.code == 1 and "cannot be reached" in outcome.err and "the same command goes on" in outcome.err
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://user:pass@host/v1", "http://h/v1?key=1"]
+)
+def test_addresses(ask, url):
+    outcome = ask(url)
+    assert outcome.code == 1 and "base_url" in outcome.err and "pass@" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("<html>welcome</html>", "web page; is base_url right"),
+        ('{"choices": [', "not whole JSON"),
+        ("", "not whole JSON"),
+        ("{}", "no chat completion"),
+        ("[]", "no chat completion"),
+        ('{"choices": null}', "no chat completion"),
+        ('{"error": {"message": "overloaded"}}', "overloaded"),
+    ],
+)
+def test_200_that_is_no_answer(ask, answer, sentence, monkeypatch):
+    from ...servers.faults import Serving
+
+    pytest.importorskip("openai")
+
+    def app(environ, start_response):
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer.encode()]
+
+    with Serving(app) as serving:
+        outcome = ask(f"{serving.url}/v1")
+    assert outcome.code == 1 and sentence in outcome.err and len(outcome.err.strip().splitlines()) == 1
+
+
+def test_a_slow_answer(serve, ask):
+    server = serve(latency=3)
+    outcome = ask(server.url, "--timeout", "0.3", "--limit", "1")
+    assert outcome.code == 1 and "no answer in 0.3 seconds" in outcome.err
+
+
+@pytest.mark.parametrize("field", ["response_format", "temperature", "seed", "max_tokens"])
+def test_fields_that_an_endpoint_does_not_know(serve, ask, field):
+    def reply(body):
+        if field in body:
+            return 400, _error(f"Unsupported parameter: '{field}' is not supported with this model.")
+        return None
+
+    server = serve(reply=reply)
+    outcome = ask(server.url, "--concurrency", "1")
+    assert outcome.code == 0 and server.sent == 33  # the refusal is remembered
+    assert field not in server.bodies[-1]
+    assert ("max_completion_tokens" in server.bodies[-1]) == (field == "max_tokens")
+    assert ("answers_asked_as text" in outcome.out) == (field == "response_format")
+
+
+def _unless_asked_about(text, answer):
+    def reply(body):
+        return answer if body["messages"][-1]["content"][0]["text"].startswith(f"Description: {text}\n") else None
+
+    return reply
+
+
+def test_one_prompt_that_is_too_long_costs_one_row(serve, ask):
+    server = serve(reply=_unless_asked_about("Li2S", (400, _error("maximum context length is 10 tokens"))))
+    outcome = ask(server.url, "--concurrency", "1")
+    assert outcome.code == 3 and "1 questions have no answer; the first: A prompt is longer" in outcome.out
+    assert "(answers: 1 error, 31 ok)" in outcome.err and server.sent == 32
+
+
+def test_rate_limits_hold_everybody_back(serve, ask):
+    """A storm: nothing is answered in the first second, and nobody knocks more often than it is told."""
+    opened = []
+
+    def reply(body):
+        opened.append(time.monotonic())
+        return (429, _error("slow down")) if opened[-1] - opened[0] < 1.0 else None
+
+    server = serve(reply=reply)
+    server.headers = {"Retry-After": "0.5"}
+    outcome = ask(server.url, "--concurrency", "8")
+    assert outcome.code == 0 and server.sent <= 32 + 8 * 4
+
+
+def test_token_budgets_are_heeded(serve, ask):
+    server = serve()
+    server.headers = {
+        "x-ratelimit-limit-tokens": "100000",
+        "x-ratelimit-remaining-tokens": "10",
+        "x-ratelimit-reset-tokens": "5s",
+    }
+    start = time.monotonic()
+    outcome = ask(server.url, "--concurrency", "1", "--limit", "4", "--set", "max_tokens=18000", "--set", "shots=0")
+    assert outcome.code == 3 and time.monotonic() - start > 3 * 0.18 * 5  # the share of the reset that a request needs
+
+
+def test_max_requests_stops_and_goes_on(serve, ask):
+    server = serve()
+    outcome = ask(server.url, "--max-requests", "10", "--concurrency", "4")
+    assert outcome.code == 1 and server.sent == 10
+    assert "--max-requests 10 is reached" in outcome.err and "10 of 32 answers" in outcome.err
+    assert ask(server.url).code == 0 and server.sent == 32
+
+
+def test_max_cost_is_never_passed(serve, ask, tmp_path):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("- {model: made-up, input: 10.0, output: 100.0}\n")  # 0.002 an answer, at most 0.0045 or so
+    server = serve(latency=0.02)
+    few = ("--set", "max_tokens=10", "--set", "shots=0", "--set", "image=false", "--prices", prices)
+    outcome = ask(server.url, *few, "--max-cost", "0.02", "--concurrency", "16")
+    assert outcome.code == 1 and "--max-cost 0.02 would be passed" in outcome.err
+    assert 7 <= server.sent <= 10 and sum(server.paid.values()) * 0.002 <= 0.02
+    assert ask(server.url, *few).code == 0
+    unknown = ask(server.url, "--max-cost", "1")
+    assert unknown.code == 1 and "is not known" in unknown.err and "--prices" in unknown.err
+
+
+def test_an_error_of_a_row_is_tried_again_by_the_next_command(serve, ask, monkeypatch):
+    from ecdbench.baselines.incontext import asking
+
+    monkeypatch.setattr(asking, "_TRIES", 2)
+    server = serve(reply=_unless_asked_about("Li2S", (500, _error("boom"))))
+    outcome = ask(server.url, "--concurrency", "1")
+    assert outcome.code == 3 and "boom" in outcome.out and "The same command asks again" in outcome.err
+    assert server.sent == 33
+    server.reply = None
+    assert ask(server.url).code == 0 and server.sent == 34
+    assert "0 requests" not in ask(server.url).out and server.sent == 34
+
+
+def test_an_endpoint_that_goes_down_in_between(serve, ask, monkeypatch):
+    from ecdbench.baselines.incontext import asking
+
+    monkeypatch.setattr(asking, "_TRIES", 2)
+    server = serve()
+    server.reply = lambda body: (503, _error("down")) if server.sent > 10 else None
+    outcome = ask(server.url, "--concurrency", "2")
+    assert outcome.code == 1 and "503" in outcome.err and "the same command goes on" in outcome.err
+    server.reply = None
+    assert ask(server.url).code == 0 and max(server.paid.values()) == 1
+
+
+def test_what_parameters_may_not_be(ask):
+    url = "http://127.0.0.1:9/v1"
+    for setting, sentence in {
+        "shots=-1": "shots=-1",
+        "shots=1000": "more than there are training rows",
+        "selection=best": "no selection",
+        "image=2": "true or false",
+        "temperature=hot": "temperature='hot'",
+        "max_tokens=0": "max_tokens=0",
+        "extra=5": "JSON object",
+        'extra={"messages": []}': "JSON object",
+        "api_key=sk-1": "no parameter 'api_key'",
+    }.items():
+        outcome = ask(url, "--set", setting)
+        assert outcome.code == 1 and sentence in outcome.err, (setting, outcome.err)
+    assert "Nothing would be shown" in ask(url, "--set", "image=false", text="none").err
+    assert "--set model=NAME" in ask(url, model="").err
+
+
+def test_a_price_table_that_is_none(serve, ask):
+    from pathlib import Path
+
+    server = serve()
+    Path("prices.yaml").write_text("- {model: x, input: cheap, output: 1}\n")
+    assert "is no price table" in ask(server.url, "--prices", "prices.yaml").err
+    assert "There is no price table" in ask(server.url, "--prices", "other.yaml").err
+    assert server.sent == 0

@@ -1,0 +1,71 @@
+"""Answers on disk: whole, once, and told apart."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from ecdbench.baselines.incontext.store import Answer, AnswerStore, answer_key
+from ecdbench.benchmark.errors import DataError
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "?"}]}], "seed": 0}
+
+
+def _image(data):
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    return {**BODY, "messages": [{"role": "user", "content": [part]}]}
+
+
+def test_every_part_of_a_question_is_in_its_key():
+    keys = [
+        answer_key("http://a/v1", BODY, 0),
+        answer_key("http://b/v1", BODY, 0),
+        answer_key("http://a/v1", BODY, 1),
+        answer_key("http://a/v1", {**BODY, "model": "n"}, 0),
+        answer_key("http://a/v1", {**BODY, "temperature": 0.5}, 0),
+        answer_key("http://a/v1", {**BODY, "seed": 1}, 0),
+        answer_key("http://a/v1", _image("AAAA"), 0),
+        answer_key("http://a/v1", _image("AAAB"), 0),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert answer_key("http://a/v1", dict(reversed(BODY.items())), 0) == keys[0]
+
+
+def test_images_are_kept_by_hash_only(tmp_path):
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    store.put([("k", "http://a/v1", _image("SECRETPIXELS"), Answer({"choices": []}, 0.5))])
+    store.put([("k", "http://a/v1", BODY, Answer({"choices": ["later"]}, 9.0))])  # the first one stays
+    assert store.get("k") == Answer({"choices": []}, 0.5)
+    assert store.get("other") is None
+    store.close()
+    assert b"SECRETPIXELS" not in (tmp_path / "answers.sqlite").read_bytes()
+
+
+def test_what_is_no_store(tmp_path):
+    (tmp_path / "answers.sqlite").write_text("this is a letter, and a long one" * 100)
+    with pytest.raises(DataError, match="move it away"):
+        AnswerStore(tmp_path / "answers.sqlite")
+
+
+def test_a_full_disk_is_told_before_or_when_it_happens(tmp_path):
+    """The file may not grow: the first answer that does not fit says so, those before it are there."""
+    script = f"""
+        import resource
+        from pathlib import Path
+        from ecdbench.baselines.incontext.store import Answer, AnswerStore
+        store = AnswerStore(Path({str(tmp_path / "answers.sqlite")!r}))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        for i in range(1000):
+            try:
+                store.put([(str(i), "e", {{"model": "m"}}, Answer({{"text": "x" * 5000}}, 1.0))])
+            except OSError as error:
+                print(i, error.strerror)
+                break
+    """
+    code = textwrap.dedent(script)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    count, said = found.stdout.split(maxsplit=1)
+    assert int(count) > 5 and "No space left" in said
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    assert all(store.get(str(i)) is not None for i in range(int(count)))
