@@ -138,7 +138,7 @@ class Asking:
         try:
             async for attempt in tries:
                 with attempt:
-                    response, headers, seconds = await self._send(body, tokens)
+                    response, headers, seconds = await self._send(key, body)
         except TransientError as error:
             raise self._given_up(error) from error
         except RejectedError as error:
@@ -150,9 +150,10 @@ class Asking:
         self.store.put([(key, self.endpoint.url, sent, answer)])
         self._state.new, self._state.in_a_row, self._state.last_answer = self._state.new + 1, 0, time.monotonic()
         self._pace.heed(headers, tokens)
+        await asyncio.sleep(0)  # answers that are here already are kept before more is asked
         return replace(answer, is_new=True)
 
-    async def _send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], dict[str, str], float]:
+    async def _send(self, key: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], float]:
         """One request within the budget."""
         estimate = self.estimated_cost(body)
         await self._pace.ready()
@@ -165,7 +166,7 @@ class Asking:
         self._budget.promise(estimate)
         cost = None
         try:
-            response, headers, seconds = await self.endpoint.complete(body)
+            response, headers, seconds = await self.endpoint.complete(body, key)
             cost = None if self._price is None else self._price.cost(response.get("usage") or {})
             return response, headers, seconds
         finally:

@@ -147,8 +147,13 @@ class Endpoint:
             sent["max_completion_tokens"] = body["max_tokens"]
         return sent
 
-    async def complete(self, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], float]:
+    async def complete(self, body: dict[str, Any], key: str) -> tuple[dict[str, Any], dict[str, str], float]:
         """Send a request; fields that the endpoint refuses are left out from then on.
+
+        Args:
+            body: the request.
+            key: what it is kept under; sent as `Idempotency-Key`, so that an endpoint that knows the header gives an
+                answer that was lost on its way again instead of making, and billing, another.
 
         Returns:
             The completion's JSON, the headers, and the seconds it took.
@@ -167,7 +172,10 @@ class Endpoint:
             try:
                 others = {name: value for name, value in sent.items() if name not in ("model", "messages")}
                 answer = await client.chat.completions.with_raw_response.create(
-                    model=sent["model"], messages=sent["messages"], extra_body=others
+                    model=sent["model"],
+                    messages=sent["messages"],
+                    extra_body=others,
+                    extra_headers={"Idempotency-Key": "-".join([key, *sorted(self._without)])},
                 )
                 headers, text = dict(answer.headers), answer.text
             except openai.APITimeoutError as error:

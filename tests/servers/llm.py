@@ -38,6 +38,7 @@ class LanguageModel:
         share: share of the requests that meet a fault.
         reply: takes a request's body and says how to answer it; None for the usual answer.
         headers: sent with every answer.
+        remembers: whether a request is paid once per `Idempotency-Key`.
         paid: how often each request was paid, by its hash.
         bodies: the requests, in order.
         seen: Authorization headers.
@@ -57,6 +58,8 @@ class LanguageModel:
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.polls_until_done = 2
+        self.remembers = False
+        self._known: set[str] = set()
         self._random, self._lock = random.Random(0), threading.Lock()
 
     @property
@@ -95,7 +98,9 @@ class LanguageModel:
         if _has_gone(environ["werkzeug.socket"]):
             self.gone += 1
             return []
-        if fault is None and status == 200:
+        tag = request.headers["Idempotency-Key"]
+        if fault is None and status == 200 and not (self.remembers and tag in self._known):
+            self._known.add(tag)
             key = hashlib.sha256(request.get_data()).hexdigest()
             with self._lock:
                 self.paid[key] += 1
