@@ -6,6 +6,7 @@ import importlib.util
 from functools import partial
 from pathlib import Path
 
+from .drawing import draw_scores
 from .results import Result
 from .storage import write_atomically, write_json
 
@@ -37,16 +38,7 @@ def _draw(result: Result, path: Path) -> None:
     for place, split in enumerate(splits):
         shift = 0.12 * (place - (len(splits) - 1) / 2)
         scores = [result.stages[stage][split].rmse for stage in stages]
-        drawn = [
-            (i + shift, score.value, score.low, score.high)
-            for i, score in enumerate(scores)
-            if score.value is not None and score.low is not None and score.high is not None
-        ]
-        if drawn:
-            x, value, low, high = zip(*drawn, strict=True)
-            below = [max(v - bound, 0.0) for v, bound in zip(value, low, strict=True)]
-            above = [max(bound - v, 0.0) for v, bound in zip(value, high, strict=True)]
-            axis.errorbar(x, value, yerr=[below, above], marker="o", capsize=3, label=split)
+        draw_scores(axis, [place_of + shift for place_of in range(len(stages))], scores, split)
     axis.set_xticks(range(len(stages)), [stage.replace(" ", "\n", 1) for stage in stages])
     axis.set_ylabel(f"RMSE ({result.unit}), 95 % interval")
     axis.set_title(f"{result.model.name} on {result.task}")

@@ -252,12 +252,24 @@ def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
     show_command(run, data_dir, json)
 
 
-@app.command(epilog="Example: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-...")
-def compare(first: Path, second: Path, data_dir: DataDir = None, json: Json = False) -> None:
-    """Compare two runs on the same samples: paired bootstrap of the difference."""
-    from .runs import compare_command
+@app.command(
+    epilog="Examples: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-...   |   "
+    "ecdbench compare runs/ecd-fcc--k_vrh/in-context-... runs/ecd-fcc--k_vrh/*"
+)
+def compare(
+    first: Path,
+    others: Annotated[list[Path], typer.Argument(help="One run, or several, each compared with the first.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Compare a run with others on the same samples: paired bootstrap of the difference."""
+    from .runs import compare_command, compare_with_each
 
-    compare_command(first, second, data_dir, json)
+    rest = [other for other in others if other.resolve() != first.resolve()] or others
+    if len(rest) == 1:
+        compare_command(first, rest[0], data_dir, json)
+    else:
+        compare_with_each(first, rest, data_dir, json)
 
 
 @app.command(epilog="Example: ecdbench leaderboard --task sfe --format markdown > sfe.md")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from ...leaderboard.board import label, make_board
+from ...leaderboard.board import label, make_board, text_of
 from ...leaderboard.compare import compare, verdict
 from ...leaderboard.render import (
     REPORTED_COLUMNS,
@@ -78,7 +77,7 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: b
                     "first": str(first),
                     "second": str(second),
                     "verdict": sentence,
-                    "difference": {name: asdict(value) for name, value in differences.items()},
+                    "difference": {name: value.model_dump() for name, value in differences.items()},
                 },
                 indent=1,
             )
@@ -97,6 +96,30 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: b
     title = f"{one.run.result.task}, {one.main}: first minus second, paired bootstrap"
     print_table(["metric", *names, "difference [95 %]", "separated"], rows, title=title)
     say(sentence)
+
+
+def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as_json: bool) -> None:
+    """Print the paired RMSE difference of a run and each of several others, and a sentence on each."""
+    load = cache(partial(load_task, data_dir=data_dir))
+    one = rescore(first, load)
+    name, rows, records, sentences = label(one.run.result), [], [], []
+    for folder in others:
+        two = rescore(folder, load)
+        differences = compare(one, two)
+        other = label(two.run.result) if label(two.run.result) != name else str(folder)
+        gap, score = differences["rmse"], two.scores[two.main].rmse
+        shown = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
+        rows.append([other, text_of(score), shown, "yes" if gap.separates else "no"])
+        sentences.append(verdict(name, other, differences))
+        difference = {metric: value.model_dump() for metric, value in differences.items()}
+        records.append({"second": str(folder), "verdict": sentences[-1], "difference": difference})
+    if as_json:
+        say(json.dumps({"first": str(first), "others": records}, indent=1))
+        return
+    title = f"{one.run.result.task}, {one.main}: {name}, RMSE {text_of(one.scores[one.main].rmse)}, minus each"
+    print_table(["other", f"RMSE ({one.run.result.unit})", "difference [95 %]", "separated"], rows, title=title)
+    for sentence in sentences:
+        say(sentence)
 
 
 def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir: Path | None) -> None:

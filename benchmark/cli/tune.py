@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EcdbenchError
 from .evaluate import parse_settings
 from .output import print_table, progress_bars, say, shown
+
+if TYPE_CHECKING:
+    from ..stability import Repeat
 
 _SHOWN = 5
 
@@ -80,6 +86,7 @@ def stability_command(
             repeats.append(Repeat(label, run))
     split = main_split(options["protocol"])
     found = summary(repeats, split)
+    picture = _picture(repeats, split, f"{spec} on {task}, {split}", name)
     if as_json:
         say(json.dumps(found, indent=1))
         return
@@ -94,8 +101,23 @@ def stability_command(
     title = f"{spec} on {task}, {split}, {len(repeats)} runs"
     print_table(["", f"RMSE ({unit})", "R2", "MAE"], rows, title=title)
     say("[low, high]: 95 % bootstrap over samples. The mean's interval is Student's t over the runs.")
+    if picture is not None:
+        say(f"Drawn: {shown(picture)}")
     if name is not None and split == "holdout":
         say("These are scores of the holdout: to choose a value, use `ecdbench tune`.")
+
+
+def _picture(repeats: list[Repeat], split: str, title: str, name: str | None) -> Path | None:
+    """Draw the runs beside their folders, where matplotlib is installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return None
+    from ..drawing import draw_repeats
+
+    folders = " ".join(repeat.run.folder.name for repeat in repeats)
+    digest = hashlib.sha256(folders.encode()).hexdigest()[:8]
+    path = repeats[0].run.folder.parent / f"{repeats[0].run.result.model.name}-{name or 'seed'}-{digest}.png"
+    draw_repeats(path, repeats, split, title)
+    return path
 
 
 _ROWS = {"mean": "mean", "spread": "standard deviation", "low": "mean, 95 % from", "high": "mean, 95 % to"}

@@ -1,7 +1,7 @@
 """Asking a language model: 200 requests against a server of 0.5 s latency, 1,000 answers read back, memory.
 
-Rows are those of ecd-fcc, repeated under other names and texts; the server is the made-up one of the tests, in a process
-of its own.
+Rows are those of ecd-fcc, repeated under other names and texts; the server is the made-up one of the tests, in a
+process of its own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The predictor from the command line against a made-up endpoint."""
 
+import importlib.util
 import json
 import os
 import sqlite3
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task
+from PIL import Image
 
 from ...servers.llm import completion, value_of
 from .conftest import KEY
@@ -289,3 +291,16 @@ def test_a_learning_curve(serve, cli):
     outcome = cli("stability", "in-context", "--task", "ecd-fcc/k_vrh", "--vary", "shots=0,1,5,20", *settings)
     assert outcome.code == 0 and server.sent == 128
     assert all(f"shots={k}" in outcome.out for k in (0, 1, 5, 20))
+    if importlib.util.find_spec("matplotlib"):
+        Image.open(outcome.out.split("Drawn: ")[1].splitlines()[0]).verify()
+
+
+def test_compared_with_each_baseline(serve, ask, cli):
+    ask(serve().url, "--set", "image=false")
+    for model in ("mean", "median"):
+        cli("evaluate", model, "--task", "ecd-fcc/k_vrh", "-q")
+    (own,), everything = Path("runs").rglob("in-context-*"), [*Path("runs").glob("*/*")]
+    outcome = cli("compare", own, *everything)
+    assert outcome.code == 0 and outcome.out.count("the 95 % interval") == 2
+    found = json.loads(cli("compare", own, *everything, "--json").out)
+    assert {Path(other["second"]).name.partition("-")[0] for other in found["others"]} == {"mean", "median"}
