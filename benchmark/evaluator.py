@@ -17,6 +17,7 @@ from filelock import Timeout
 from .adapters import check_ids
 from .difference import differences
 from .environment import describe_environment, local_device
+from .errors import ModelError
 from .features import FeatureStore
 from .parts import Part, PartStore, Plan, Predictions, cache_key, run_part
 from .predictor import RunContext, silent
@@ -72,6 +73,8 @@ def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
         DataError: the protocol does not fit the task.
     """
     folds = [_covered(fold, model, main_split(setting.protocol)) for fold in folds_of(data, setting.protocol)]
+    if model.ids is not None and setting.probes:
+        raise ModelError(f"{model.name} is a file of predictions, which no altered input changes; leave out --probes.")
     if model.ids is not None:
         check_ids(model.ids, [m for fold in folds for m in fold.predicted[main_split(setting.protocol)]], data.ids)
     key = cache_key(model, data, setting.protocol, setting.device, _plan(setting))

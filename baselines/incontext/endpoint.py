@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ...benchmark.errors import MissingExtraError, ModelError, ServiceError
 from .replies import FILTERED
+from .tokens import estimate_tokens
 
 if TYPE_CHECKING:
     import openai
@@ -184,7 +185,7 @@ class Endpoint:
             except openai.APIStatusError as error:
                 if self._drop_refused(error, sent):
                     continue
-                raise self._meaning(error) from None  # what the library says may hold the key
+                raise self._meaning(error, sent) from None  # what the library says may hold the key
             return self._completion(text), headers, time.perf_counter() - start
 
     def scrub(self, text: object) -> str:
@@ -225,7 +226,7 @@ class Endpoint:
         self._without |= refused
         return bool(refused)
 
-    def _meaning(self, error: openai.APIStatusError) -> Exception:
+    def _meaning(self, error: openai.APIStatusError, sent: dict[str, Any]) -> Exception:
         status, said = error.status_code, _said(error)
         quoted = f"'{self.scrub(said)}'"
         if status in (401, 403):
@@ -237,13 +238,14 @@ class Endpoint:
         if status in (408, 409, 429) or status >= 500:
             limited = status == 429
             return TransientError(f"answers {status} ({quoted})", _retry_after(error.response.headers), limited)
-        return self._rejection(status, said, quoted)
+        return self._rejection(status, said, quoted, estimate_tokens(sent["messages"]))
 
-    def _rejection(self, status: int, said: str, quoted: str) -> RejectedError:
+    def _rejection(self, status: int, said: str, quoted: str, tokens: int) -> RejectedError:
         """What a request did wrong that others may not."""
         if _TOO_LONG.search(said):
             remedy = "use fewer examples (--set shots=...) or a shorter tier (--text single)"
-            return RejectedError("error", f"A prompt is longer than the model reads ({quoted}); {remedy}.")
+            much = f"A prompt of about {tokens:,} tokens is longer than the model reads ({quoted})"
+            return RejectedError("error", f"{much}; {remedy}.")
         if _FILTER.search(said):
             return RejectedError(FILTERED, f"{self.url} filters what is asked ({quoted}).")
         if _NO_VISION.search(said):

@@ -72,6 +72,8 @@ def evaluate_command(
     inputs = run.result.model.inputs
     if run.result.text != "none" and inputs is not None and "text" not in inputs:
         warn(f"{run.result.model.name} does not look at text; --text {run.result.text} changes nothing.")
+    if options["probes"] and not run.result.probes:
+        warn(f"{run.result.model.name} looks at nothing that could be exchanged, so there is nothing to probe.")
     scores = run.result.scores[main_split(run.result.protocol)]
     if scores.coverage < 1:
         failed = round((1 - scores.coverage) * scores.n * len(run.result.seeds))

@@ -94,12 +94,12 @@ def stability_command(
 
     unit = repeats[0].run.result.unit
     scores = [(repeat.label, repeat.run.result.scores[split]) for repeat in repeats]
-    rows = [[label, text_of(score.rmse), text_of(score.r2), text_of(score.mae)] for label, score in scores]
+    rows = [[label, *map(text_of, (s.rmse, s.r2, s.mae)), f"{s.coverage:.0%}"] for label, s in scores]
     for row in ("mean", "spread", "low", "high"):
         cells = [found[metric][row] for metric in ("rmse", "r2", "mae")]
-        rows.append([_ROWS[row], *("undefined" if cell is None else f"{cell:.3g}" for cell in cells)])
+        rows.append([_ROWS[row], *("undefined" if cell is None else f"{cell:.3g}" for cell in cells), ""])
     title = f"{spec} on {task}, {split}, {len(repeats)} runs"
-    print_table(["", f"RMSE ({unit})", "R2", "MAE"], rows, title=title)
+    print_table(["", f"RMSE ({unit})", "R2", "MAE", "coverage"], rows, title=title)
     say("[low, high]: 95 % bootstrap over samples. The mean's interval is Student's t over the runs.")
     if picture is not None:
         say(f"Drawn: {shown(picture)}")

@@ -1,6 +1,7 @@
 """Everything that can go wrong between here and an answer: one sentence each, nothing lost, no needless request."""
 
 import re
+import sys
 import time
 
 import pytest
@@ -20,7 +21,7 @@ FATAL = {
             400,
             _error("This model's maximum context length is 4096 tokens, but you sent 9000", "context_length_exceeded"),
         ),
-        "9000.*fewer examples.*shorter tier",
+        r"about \d,\d+ tokens.*9000.*fewer examples.*shorter tier",
     ),
     "no vision": ((400, _error("Invalid content type. image_url is only supported by certain models")), "image=false"),
     "other": ((422, {"detail": "what is this?"}), "refuses the request.*what is this"),
@@ -55,6 +56,13 @@ def test_a_named_key(serve, ask, monkeypatch):
     monkeypatch.setenv("MINE", "another-key")
     ask(server.url, "--set", "api_key_env=MINE", "--limit", "1")
     assert server.seen == ["Bearer another-key"]
+
+
+def test_without_the_package(serve, ask, monkeypatch):
+    server = serve()
+    monkeypatch.setitem(sys.modules, "openai", None)
+    outcome = ask(server.url)
+    assert outcome.code == 1 and "pip install 'ecdbench[llm]'" in outcome.err
 
 
 def test_nobody_there(serve, ask):
@@ -130,7 +138,7 @@ def _unless_asked_about(text, answer):
 def test_one_prompt_that_is_too_long_costs_one_row(serve, ask):
     server = serve(reply=_unless_asked_about("Li2S", (400, _error("maximum context length is 10 tokens"))))
     outcome = ask(server.url, "--concurrency", "1")
-    assert outcome.code == 3 and "1 questions have no answer; the first: A prompt is longer" in outcome.out
+    assert outcome.code == 3 and "1 questions have no answer; the first: A prompt of about" in outcome.out
     assert "(answers: 1 error, 31 ok)" in outcome.err and server.sent == 32
 
 
