@@ -111,6 +111,7 @@ def preview(
     data_dir: Path | str | None = None,
     cache: Path | str | None = None,
     limit: int | None = None,
+    probes: bool = False,
     service: Service | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Every request that `evaluate` would send to a service; nothing is sent.
@@ -127,6 +128,7 @@ def preview(
         data_dir: where datasets that are not packaged are.
         cache: where answers are kept.
         limit: only the first so many rows.
+        probes: the requests of probes, too.
         service: how the model would be asked.
 
     Raises:
@@ -137,7 +139,7 @@ def preview(
         if isinstance(task, TaskData)
         else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
     )
-    setting = setting_of(seeds, "cpu", "runs", cache, service, protocol=protocol, limit=limit)
+    setting = setting_of(seeds, "cpu", "runs", cache, service, protocol=protocol, limit=limit, probes=probes)
     return preview_model(resolve(model, parameters), data, setting)
 
 

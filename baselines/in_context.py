@@ -12,6 +12,7 @@ import numpy as np
 from ..benchmark.errors import ModelError
 from .incontext.asking import Asking, Question, run
 from .incontext.batch import Batches
+from .incontext.checks import extra_fields, require_temperature, require_texts, require_variable
 from .incontext.conversation import Conversation
 from .incontext.endpoint import Endpoint, RejectedError, endpoint_url
 from .incontext.examples import SELECTIONS
@@ -74,18 +75,14 @@ class InContext:
         require_whole("samples", samples)
         require_whole("max_tokens", max_tokens)
         require_choice("selection", selection, SELECTIONS)
+        require_texts(model=model, base_url=base_url, prompt=prompt)
+        require_temperature(temperature, samples)
+        require_variable(api_key_env)
         if not isinstance(image, bool):
             raise ModelError(f"image={image!r} makes no sense; give true or false.")
-        is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-        if temperature is not None and not (is_number and 0 <= temperature <= 2):
-            raise ModelError(f"temperature={temperature!r} makes no sense; give a number from 0 to 2, or null.")
-        if samples > 1 and temperature == 0:
-            raise ModelError(f"samples={samples} at temperature 0 are one and the same; set temperature, as in 0.7.")
-        if extra is not None and (not isinstance(extra, Mapping) or {"messages", "model", "n", "stream"} & set(extra)):
-            raise ModelError("extra is a JSON object of request fields; messages, model, n and stream are not in it.")
         self.model, self.base_url = str(model), base_url
         self.samples, self.temperature, self.max_tokens = samples, temperature, max_tokens
-        self.prompt, self.api_key_env, self.extra_fields = str(prompt), api_key_env, dict(extra or {})
+        self.prompt, self.api_key_env, self.extra_fields = str(prompt), api_key_env, extra_fields(extra)
         self._shown = Variant("", image, True, shots, selection)
         self.inputs = self._shown.inputs
         self._last: tuple[Dataset, Hearing] | None = None
@@ -136,21 +133,24 @@ class InContext:
         variants = self._shown.with_text(rows.has_text).probes()
         return {variant.name: self._ask(rows, variant, self._probe_usage).medians() for variant in variants}
 
-    def preview(self, data: Dataset) -> Iterator[dict[str, Any]]:
+    def preview(self, data: Dataset, probes: bool) -> Iterator[dict[str, Any]]:
         """Every request as it would be sent, with what it would take; nothing is sent."""
         rows = Rows(data)
+        own = self._shown.with_text(rows.has_text)
         with self._line() as (store, asker):
-            for question in self._conversation.questions(rows, self._shown.with_text(rows.has_text)):
-                kept = store.get(answer_key(self._url, question.body, question.sample)) is not None
-                yield {
-                    "id": rows.ids[question.row],
-                    "sample": question.sample,
-                    "endpoint": self._url,
-                    "request": question.body,
-                    "tokens": estimate_tokens(question.body["messages"]),
-                    "largest_cost": asker.estimated_cost(question.body, self._context.service.batch),
-                    "is_kept": kept,
-                }
+            for variant in [own, *(own.probes() if probes else [])]:
+                for question in self._conversation.questions(rows, variant):
+                    kept = store.get(answer_key(self._url, question.body, question.sample)) is not None
+                    yield {
+                        "id": rows.ids[question.row],
+                        "sample": question.sample,
+                        "probe": variant.name,
+                        "endpoint": self._url,
+                        "request": question.body,
+                        "tokens": estimate_tokens(question.body["messages"]),
+                        "largest_cost": asker.estimated_cost(question.body, self._context.service.batch),
+                        "is_kept": kept,
+                    }
 
     def usage(self) -> dict[str, Any]:
         """Tokens, dollars and seconds of the answers that the predictions rest on, probes left out."""
@@ -163,8 +163,9 @@ class InContext:
             "endpoint": self._url,
             "prompt": template.template.version,
             "prompt_sha256": template.sha256,
-            "answers_asked_as": "JSON schema" if self._last is None or self._last[1].as_schema else "text",
         }
+        if self._last is not None and self._last[1].left_out:
+            said["left_out"] = ", ".join(sorted(self._last[1].left_out))
         if self._probe_usage.answers:
             cost = "unknown cost" if self._probe_usage.cost is None else f"${self._probe_usage.cost:.4f}"
             said["probes"] = f"{self._probe_usage.answers} answers, {cost}"
@@ -201,7 +202,7 @@ class InContext:
                     try:
                         if context.service.batch:
                             await Batches(asker).ask(questions)
-                        await asker.ask(questions(), len(rows) * self.samples, deliver)
+                        await asker.ask(questions, len(rows) * self.samples, deliver)
                     finally:
                         await asker.endpoint.close()
 

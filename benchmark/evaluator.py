@@ -19,7 +19,7 @@ from .difference import differences
 from .environment import describe_environment, local_device
 from .errors import ModelError
 from .features import FeatureStore
-from .parts import Part, PartStore, Plan, Predictions, cache_key, run_part
+from .parts import NOT_ASKED, Part, PartStore, Plan, Predictions, cache_key, run_part
 from .predictor import RunContext, silent
 from .probes import reading
 from .protocol import Fold, folds_of, learning_ids, main_split
@@ -83,7 +83,7 @@ def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
             return _run(model, data, folds, setting, PartStore(Path(folder)), None)
     store = PartStore(setting.cache / "parts" / key[:32])
     if setting.fresh:
-        shutil.rmtree(store.folder, ignore_errors=True)
+        store.clear((seed, fold.number) for seed in setting.seeds for fold in folds)
     return _run(model, data, folds, setting, store, key)
 
 
@@ -191,6 +191,7 @@ def _record(
         return {split: score(scored, spread) for split, scored in score_frame(data, frame, means).items()}
 
     scores, has_text = scores_of(predictions), data.options.text != "none"
+    limit = setting.limit if (predictions["status"] == NOT_ASKED).any() else None
     result = Result(
         task=data.task.id,
         target=data.task.target.name,
@@ -216,9 +217,9 @@ def _record(
             for stage in parts[0].stages
         },
         probes=_probes(data, parts, predictions, means, spread, main_split(setting.protocol)),
-        limit=setting.limit,
+        limit=limit,
         train_range=spread,
-        rankable=scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
+        rankable=limit is None and scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
         parts=[part.record for part in parts],
         environment=describe_environment(setting.device),
         created=now(),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from .calls import by_id, call, mapping
@@ -114,6 +115,13 @@ class PartStore:
         expected = {split: set(ids) for split, ids in fold.predicted.items()}
         found = {split: set(values) for split, values in part.predictions.items()}
         return part if found == expected else None
+
+    def clear(self, parts: Iterable[tuple[int, int]]) -> None:
+        """Forget parts, and what their folds share; not one that another process is running now."""
+        for seed, fold in parts:
+            with contextlib.suppress(Timeout), self.lock(seed, fold).acquire(blocking=False):
+                shutil.rmtree(self.path(seed, fold), ignore_errors=True)
+                shutil.rmtree(self.shared(fold), ignore_errors=True)
 
     def shared(self, fold: int) -> Path:
         """A folder for the seeds of one fold. Folds share none: the targets one learns from, another predicts."""

@@ -75,7 +75,7 @@ class Predictor(Protocol):
       images and texts are exchanged between rows.
     - `predict_status(data)`: one word by id, such as `ok` or `refused`. A part with an `error` is run again next time.
     - `usage()`: the fields of `benchmark.results.Usage`, for a model that is asked through a service.
-    - `preview(data)`: what would be asked of the service, for `--dry-run`.
+    - `preview(data, probes)`: what would be asked of the service, for `--dry-run`.
 
     A class attribute `asks_service = True` says that the model is behind a service: only the split that ranks is
     predicted, because answers cost time and money.

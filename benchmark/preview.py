@@ -38,4 +38,4 @@ def _requests(model: Model, data: TaskData, setting: Setting) -> Iterator[dict[s
                 train, validation = data.labelled(fold.train), data.labelled(fold.validation)
                 call(model.name, "fit", partial(predictor.fit, train, validation, context))
                 rows = data.inputs(fold.predicted[split][: setting.limit])
-                yield from call(model.name, "preview", partial(predictor.preview, rows))
+                yield from call(model.name, "preview", partial(predictor.preview, rows, setting.probes))

@@ -33,6 +33,8 @@ class Row:
     @property
     def standing(self) -> str:
         """What can be said of the row against the first."""
+        if self.rank is None and self.run.run.result.limit is not None:
+            return f"not ranked: only {self.run.run.result.limit} rows were asked for"
         if self.rank is None:
             return "not ranked: too many predictions failed"
         if self.gap is None:
@@ -150,8 +152,11 @@ def _section(task: str, revision: str | None, split: str, protocol: str, runs: l
         value = run.scores[run.main].rmse.value
         return math.inf if value is None else value
 
-    ranked = sorted((r for r in runs if r.scores[r.main].coverage >= COVERAGE_THRESHOLD), key=rmse)
-    rest = sorted((r for r in runs if r.scores[r.main].coverage < COVERAGE_THRESHOLD), key=rmse)
+    def can_be_ranked(run: RescoredRun) -> bool:
+        return run.run.result.limit is None and run.scores[run.main].coverage >= COVERAGE_THRESHOLD
+
+    ranked = sorted((run for run in runs if can_be_ranked(run)), key=rmse)
+    rest = sorted((run for run in runs if not can_be_ranked(run)), key=rmse)
     rows = [
         Row(rank, run, None if rank == 1 else compare(run, ranked[0])["rmse"])
         for rank, run in enumerate(ranked, start=1)

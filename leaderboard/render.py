@@ -89,9 +89,7 @@ def to_markdown(board: Board) -> str:
     for section in board.sections:
         blocks += [
             f"### {section.title}",
-            tabulate(
-                cells(section, columns_of(section)), columns_of(section), tablefmt="github", disable_numparse=True
-            ),
+            tabulate(_escaped(section), columns_of(section), tablefmt="github", disable_numparse=True),
         ]
         if section.reading:
             blocks.append(section.reading)
@@ -99,6 +97,12 @@ def to_markdown(board: Board) -> str:
             blocks.append(tabulate(literature, REPORTED_COLUMNS, tablefmt="github", disable_numparse=True))
     blocks += [f"Left out: {reason}" for reason in board.left_out]
     return "\n\n".join(blocks) + "\n"
+
+
+def _escaped(section: Section) -> list[list[str]]:
+    """Cells that keep a markdown table whole, whatever a model is called."""
+    table = cells(section, columns_of(section))
+    return [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in table]
 
 
 def records(board: Board) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -16,11 +16,15 @@ from ...benchmark.service import Service
 from .endpoint import Endpoint, RejectedError, TransientError
 from .pace import Pace
 from .prices import Price
+from .replies import FILTERED
 from .store import Answer, AnswerStore, answer_key
 from .tokens import estimate_tokens
+from .usage import answer_cost
 
 _T = TypeVar("_T")
 _FIRST_TRIES, _TRIES = 3, 8  # of one question, before and after the endpoint has answered anything
+_DOUBTS = 3  # questions in a row that get no answer before anything else does
+_GRACE, _LOOK_AGAIN = 30.0, 0.5  # how much longer than an answer a claim lasts; how often another's is looked at
 _PATIENCE = 900.0  # seconds of nothing but "too many requests"
 _LONGEST_WAIT = 600.0
 
@@ -45,10 +49,15 @@ class Question:
 
 
 @dataclass
-class _Progress:
+class _State:
+    """How one pass over the questions goes."""
+
+    total: int
     done: int = 0
+    answered: int = 0  # answers, kept and new
     new: int = 0
-    in_a_row: int = 0  # questions given up since the last answer
+    in_a_row: int = 0  # questions without an answer since the last one
+    reason: Exception | None = None  # why the last one has none
     start: float = field(default_factory=time.monotonic)
     last_answer: float = field(default_factory=time.monotonic)
 
@@ -77,15 +86,19 @@ class Asking:
         self.progress, self._pace = progress, Pace()
         self._pending: dict[str, asyncio.Task[Answer]] = {}
         self._stop: Exception | None = None
-        self._state = _Progress()
+        self._state = _State(0)
+        self._scale = 1.0  # tokens as counted by the endpoint over tokens as estimated, the largest so far
 
     async def ask(
-        self, questions: Iterable[Question], total: int, deliver: Callable[[Question, Answer | RejectedError], None]
+        self,
+        questions: Callable[[], Iterator[Question]],
+        total: int,
+        deliver: Callable[[Question, Answer | RejectedError], None],
     ) -> None:
         """Ask all questions; each answer is delivered as it comes, from the store or from the endpoint.
 
         Args:
-            questions: made one at a time, as they are needed.
+            questions: makes them, one at a time, as they are needed.
             total: how many.
             deliver: takes an answer, or why there is none.
 
@@ -94,30 +107,46 @@ class Asking:
             ServiceError: the endpoint does not answer.
             ModelError: it never will.
         """
-        supply = iter(questions)
-        workers = [self._work(supply, total, deliver) for _ in range(max(1, self.service.concurrency))]
-        await asyncio.gather(*workers)
+        self._state, self._stop = _State(total), None
+        supply = iter(questions())
+        await asyncio.gather(*(self._work(supply, deliver) for _ in range(self.service.concurrency)))
         if isinstance(self._stop, BudgetReachedError):
-            kept = f"{self._state.done} of {total} answers of this part are kept"
+            kept = f"{self._state.answered} of {total} answers of this part are kept"
             raise BudgetReachedError(f"Stopped: {self._stop}. {kept}; the same command again goes on.")
         if self._stop is not None:
             raise self._stop
+        if not self._state.answered and self._state.reason is not None:
+            raise self._state.reason
 
     async def _work(
-        self, supply: Iterator[Question], total: int, deliver: Callable[[Question, Answer | RejectedError], None]
+        self, supply: Iterator[Question], deliver: Callable[[Question, Answer | RejectedError], None]
     ) -> None:
         for question in supply:
+            outcome: Answer | RejectedError | None = None
             try:
-                answer: Answer | RejectedError = await self._answer(question)
+                outcome = await self._answer(question)
+                self._state.answered, self._state.in_a_row = self._state.answered + 1, 0
             except RejectedError as rejected:
-                answer = rejected
+                outcome = rejected
+                self._doubt(rejected)
             except Exception as error:  # noqa: BLE001 - the others finish what they have in flight, then it is raised
                 self._stop = self._stop or error
+            if outcome is not None:
+                deliver(question, outcome)
+                self._state.done += 1
+                self.progress(self._state.done, self._state.total, self._words())
             if self._stop is not None:
                 return
-            deliver(question, answer)
-            self._state.done += 1
-            self.progress(self._state.done, total, self._words(total))
+
+    def _doubt(self, rejected: RejectedError) -> None:
+        """A question without an answer is an error of its row, until there are too many of them and nothing else."""
+        if rejected.status == FILTERED:
+            return
+        self._state.in_a_row += 1
+        self._state.reason = rejected.fatal
+        patience = max(_DOUBTS, self.service.concurrency) if self._state.answered else _DOUBTS
+        if self._state.in_a_row >= patience and (rejected.transient or not self._state.answered):
+            self._stop = self._stop or rejected.fatal
 
     async def _answer(self, question: Question) -> Answer:
         key = answer_key(self.endpoint.url, question.body, question.sample)
@@ -131,53 +160,75 @@ class Asking:
         return await task
 
     async def _fetch(self, key: str, body: dict[str, Any]) -> Answer:
-        tokens = estimate_tokens(body["messages"]) + int(body["max_tokens"])
+        """The answer to a question that is not in the store; another process may be asking it already."""
+        while not self.store.claim(key, self.service.timeout + _GRACE):
+            await asyncio.sleep(_LOOK_AGAIN)
+            if (kept := self.store.get(key)) is not None:
+                return kept
+            if self._stop is not None:
+                raise self._stop
+        try:
+            return self.store.get(key) or await self._ask_for(key, body)
+        finally:
+            self.store.release(key)
+
+    async def _ask_for(self, key: str, body: dict[str, Any]) -> Answer:
         tries = AsyncRetrying(
             retry=retry_if_exception_type(TransientError), stop=self._gives_up, wait=self._wait, reraise=True
         )
         try:
             async for attempt in tries:
                 with attempt:
-                    response, headers, seconds = await self._send(key, body)
+                    answer, headers = await self._send(key, body)
         except TransientError as error:
-            raise self._given_up(error) from error
-        except RejectedError as error:
-            if self._state.new == 0:  # not this question, but all of them
-                raise EcdbenchError(error.remedy) from error
-            raise
-        sent = self.endpoint.adapted(body)
-        answer = Answer(response, seconds, as_schema="response_format" in sent)
-        self.store.put([(key, self.endpoint.url, sent, answer)])
-        self._state.new, self._state.in_a_row, self._state.last_answer = self._state.new + 1, 0, time.monotonic()
-        self._pace.heed(headers, tokens)
+            fatal = ServiceError(
+                f"{self.endpoint.url} {error}. Answers so far are kept: the same command goes on when it works again."
+            )
+            raise RejectedError("error", str(error), fatal, transient=True) from error
+        self._state.new, self._state.last_answer = self._state.new + 1, time.monotonic()
+        self._pace.heed(headers, self._tokens(body)[0] + self._tokens(body)[1])
         await asyncio.sleep(0)  # answers that are here already are kept before more is asked
-        return replace(answer, is_new=True)
+        return answer
 
-    async def _send(self, key: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], float]:
-        """One request within the budget."""
+    async def _send(self, key: str, body: dict[str, Any]) -> tuple[Answer, dict[str, str]]:
+        """One request within the budget; its answer is kept before anything else happens."""
         estimate = self.estimated_cost(body)
-        await self._pace.ready()
-        while (refusal := self._budget.refusal(estimate)) and self._budget.in_flight:
+        while True:
+            await self._pace.ready()
+            estimate = self.estimated_cost(body)
+            refusal = self._budget.refusal(estimate)
+            is_first = self._budget.max_cost is not None and not self._state.new  # its tokens correct the estimate
+            if not self._budget.in_flight or not (refusal or is_first):
+                break
             await asyncio.sleep(0.02)  # what is in flight may cost less than was promised
         if self._stop is not None:
             raise self._stop
         if refusal:
             raise BudgetReachedError(refusal)
         self._budget.promise(estimate)
-        cost = None
+        cost: float | None = 0.0
         try:
+            self.store.claim(key, self.service.timeout + _GRACE)
             response, headers, seconds = await self.endpoint.complete(body, key)
-            cost = None if self._price is None else self._price.cost(response.get("usage") or {})
-            return response, headers, seconds
+            answer = Answer(response, seconds, left_out=self.endpoint.left_out)
+            self.store.put([(key, self.endpoint.url, self.endpoint.adapted(body), answer)])
+            said = answer.completion
+            cost = answer_cost(self._price, said)
+            self._scale = max(self._scale, (said.prompt_tokens or 0) / estimate_tokens(body["messages"]))
+            return answer, headers
+        except TransientError as error:
+            cost = None if error.maybe_paid else 0.0
+            raise
         finally:
-            self._budget.settle(estimate, cost)
+            self._budget.settle(estimate, estimate if cost is None else cost)
+
+    def _tokens(self, body: dict[str, Any]) -> tuple[int, int]:
+        """About how many tokens a request sends, and how many it may receive."""
+        return round(estimate_tokens(body["messages"]) * self._scale), int(body["max_tokens"])
 
     def estimated_cost(self, body: dict[str, Any], batch: bool = False) -> float | None:
         """What an answer of full length would cost, about; None where the price is unknown."""
-        if self._price is None:
-            return None
-        sent, received = estimate_tokens(body["messages"]), int(body["max_tokens"])
-        return self._price.cost({"prompt_tokens": sent, "completion_tokens": received}, batch)
+        return None if self._price is None else self._price.cost(*self._tokens(body), batch=batch)
 
     def _gives_up(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
@@ -186,33 +237,23 @@ class Asking:
         if isinstance(error, TransientError) and error.limited:
             too_long = error.wait is not None and error.wait > _LONGEST_WAIT
             return too_long or time.monotonic() - self._state.last_answer > _PATIENCE
-        return state.attempt_number >= (_TRIES if self._state.new else _FIRST_TRIES)
+        return state.attempt_number >= (_TRIES if self._state.answered else _FIRST_TRIES)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        wait = float(wait_random_exponential(multiplier=0.5, min=0.05, max=30.0)(state))
+        wait = float(wait_random_exponential(multiplier=0.2, min=0.05, max=30.0)(state))
         if isinstance(error, TransientError) and (error.wait is not None or error.limited):
-            self._pace.hold(wait if error.wait is None else error.wait)
+            self._pace.hold(max(wait, error.wait or 0.0))
             return 0.0  # the pace holds everybody back
         return wait
 
-    def _given_up(self, error: TransientError) -> Exception:
-        """A question without an answer: by itself an error of its row, but not when nothing is answered any more."""
-        self._state.in_a_row += 1
-        if self._state.new and self._state.in_a_row < max(3, self.service.concurrency):
-            return RejectedError("error", str(error))
-        return ServiceError(
-            f"{self.endpoint.url} {error}. Answers so far are kept: the same command goes on when it works again."
-        )
-
-    def _words(self, total: int) -> str:
+    def _words(self) -> str:
         state = self._state
         if not state.new:
             return "answers kept from before"
         rate = state.new / max(time.monotonic() - state.start, 1e-9)
-        left = (total - state.done) / rate
         cost = "" if self._price is None else f", ${self._budget.cost:.4f}"
-        return f"{rate:.2g} answers/s{cost}, {_clock(left)} left"
+        return f"{rate:.2g} answers/s{cost}, {_clock((state.total - state.done) / rate)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ...benchmark.errors import MissingExtraError, ModelError, ServiceError
+from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError, ServiceError
+from .completion import read_completion
 from .replies import FILTERED
 from .tokens import estimate_tokens
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT = "https://api.openai.com/v1"
 NO_KEY = "none"  # the client wants a word
 _QUOTED = 300
+_SHORTEST_KEY = 8
+_FOREVER = 1e9
 # Fields that not every endpoint knows: what a refusal names, and what takes the field's place.
 _OPTIONAL = {
     "response_format": ("response_format", "json_schema", "structured output", "guided"),
@@ -46,24 +49,28 @@ class TransientError(Exception):
     Attributes:
         wait: seconds after which the endpoint wants to be asked again; None where it does not say.
         limited: whether the endpoint is there and only wants to be asked less.
+        maybe_paid: whether the endpoint may have worked for it, and bill it.
     """
 
-    def __init__(self, reason: str, wait: float | None = None, limited: bool = False) -> None:
+    def __init__(self, reason: str, wait: float | None = None, limited: bool = False, maybe_paid: bool = False) -> None:
         super().__init__(reason)
-        self.wait, self.limited = wait, limited
+        self.wait, self.limited, self.maybe_paid = wait, limited, maybe_paid
 
 
 class RejectedError(Exception):
-    """This request cannot be answered; others may be.
+    """This question has no answer; others may have one.
 
     Attributes:
         status: the status of the row.
-        remedy: the sentence for the user, where every request is rejected so.
+        remedy: why, and what to do.
+        fatal: what to raise where it is so for every question.
+        transient: whether it may be otherwise later.
     """
 
-    def __init__(self, status: str, remedy: str) -> None:
+    def __init__(self, status: str, remedy: str, fatal: EcdbenchError | None = None, transient: bool = False) -> None:
         super().__init__(remedy)
-        self.status, self.remedy = status, remedy
+        self.status, self.remedy, self.transient = status, remedy, transient
+        self.fatal = fatal or ModelError(remedy)
 
 
 def endpoint_url(base_url: str | None) -> str:
@@ -72,17 +79,18 @@ def endpoint_url(base_url: str | None) -> str:
     Raises:
         ModelError: it is no http address, or holds a password.
     """
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT
+    url = os.environ.get("OPENAI_BASE_URL") or DEFAULT if base_url is None else str(base_url)
     try:
-        parts = urlsplit(str(url))
+        parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_clean:
         raise ModelError("base_url is no address; write it as in base_url=http://localhost:8000/v1.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ModelError("base_url holds more than an address; give a key through the variable that api_key_env names.")
-    return str(url).rstrip("/")
+    return url.rstrip("/")
 
 
 def read_key(variable: str, endpoint: str) -> str:
@@ -130,7 +138,11 @@ class Endpoint:
         except ImportError as error:
             raise MissingExtraError("The model in-context", "llm") from error
         # Retries are ours: they count, they wait for all, and they know what a broken answer is.
-        return openai.AsyncOpenAI(base_url=self.url, api_key=self._key, timeout=self._timeout, max_retries=0)
+        # A request that is sent on to another address would be counted once and sent often, with the key.
+        web = openai.DefaultAsyncHttpxClient(follow_redirects=False)
+        return openai.AsyncOpenAI(
+            base_url=self.url, api_key=self._key, timeout=self._timeout, max_retries=0, http_client=web
+        )
 
     @cached_property
     def _key(self) -> str:
@@ -140,6 +152,11 @@ class Endpoint:
         """Close the connections, if there are any."""
         if "client" in self.__dict__:
             await self.client.close()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Fields that this endpoint has refused."""
+        return tuple(sorted(self._without))
 
     def adapted(self, body: dict[str, Any]) -> dict[str, Any]:
         """A request without the fields that this endpoint has refused."""
@@ -175,11 +192,11 @@ class Endpoint:
                     model=sent["model"],
                     messages=[],
                     extra_body=sent,  # as it is: to check each message against its types takes longer than all the rest
-                    extra_headers={"Idempotency-Key": "-".join([key, *sorted(self._without)])},
+                    extra_headers={"Idempotency-Key": "-".join([key, *self.left_out])},
                 )
                 headers, text = dict(answer.headers), answer.text
             except openai.APITimeoutError as error:
-                raise TransientError(f"gave no answer in {self._timeout:g} seconds") from error
+                raise TransientError(f"gave no answer in {self._timeout:g} seconds", maybe_paid=True) from error
             except openai.APIConnectionError as error:
                 raise TransientError(f"cannot be reached ({self.scrub(error.__cause__ or error)})") from error
             except openai.APIStatusError as error:
@@ -190,45 +207,59 @@ class Endpoint:
 
     def scrub(self, text: object) -> str:
         """A text of the service for a message: short, on one line, without the key."""
-        line = " ".join(str(text).split())
-        return self._without_key(line)[:_QUOTED].rstrip(".")
+        return self._without_key(" ".join(str(text).split()))[:_QUOTED].rstrip(".")
 
-    def scrubbed(self, response: dict[str, Any]) -> dict[str, Any]:
+    def scrubbed(self, value: Any) -> Any:
         """A response without the key, should it echo it."""
-        text = json.dumps(response)
-        return json.loads(self._without_key(text)) if self._key in text else response
+        if isinstance(value, dict):
+            return {name: self.scrubbed(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.scrubbed(item) for item in value]
+        return self._without_key(value) if isinstance(value, str) else value
 
     def _without_key(self, text: str) -> str:
-        return text if self._key == NO_KEY else text.replace(self._key, "[key]")
+        """Words of a few letters stand for no key, and are in every text."""
+        return text.replace(self._key, "[key]") if len(self._key) >= _SHORTEST_KEY else text
 
     def _completion(self, text: str) -> dict[str, Any]:
         try:
             found = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if text.lstrip()[:1] == "<":
                 raise TransientError("answers with a web page; is base_url right, with /v1 at its end?") from error
-            raise TransientError("gave an answer that is not whole JSON") from error
-        choices = found.get("choices") if isinstance(found, dict) else None
-        if not choices or not isinstance(choices, list) or not isinstance(choices[0], dict):
+            raise TransientError("gave an answer that is not whole JSON", maybe_paid=True) from error
+        try:
+            read_completion(found)
+            json.dumps(found)
+            return self.scrubbed(found)
+        except (ValueError, RecursionError) as error:
             problem = found.get("error") if isinstance(found, dict) else None
             said = f": {self.scrub(problem)}" if problem else ""
-            raise TransientError(f"gave an answer that is no chat completion{said}")
-        return self.scrubbed(found)
+            raise TransientError(f"gave an answer that is no chat completion{said}", maybe_paid=True) from error
 
     def _drop_refused(self, error: openai.APIStatusError, sent: dict[str, Any]) -> bool:
         """Whether the error names an optional field; it is then left out."""
-        if error.status_code not in (400, 422):
-            return False
         said = _said(error).lower()
-        refused = {n for n, words in _OPTIONAL.items() if n in sent and any(word in said for word in words)}
-        if _TOO_LONG.search(said):
-            refused.discard("max_tokens")  # named where a prompt is too long, too
-        self._without |= refused
-        return bool(refused)
+        if error.status_code not in (400, 422) or _TOO_LONG.search(said):
+            return False
+        body = error.body if isinstance(error.body, dict) else {}
+        places = {
+            name: min((said.find(word) for word in words if word in said), default=-1)
+            for name, words in _OPTIONAL.items()
+            if name in sent
+        }
+        named = [name for name in sorted(places, key=places.__getitem__) if places[name] >= 0]
+        if (param := str(body.get("param")).partition(".")[0]) in places:
+            named = [param]
+        self._without |= set(named[:1])  # one at a time: the rest may be only what is said around it
+        return bool(named)
 
     def _meaning(self, error: openai.APIStatusError, sent: dict[str, Any]) -> Exception:
         status, said = error.status_code, _said(error)
         quoted = f"'{self.scrub(said)}'"
+        if 300 <= status < 400:
+            place = self.scrub(error.response.headers.get("location", "elsewhere"))
+            return ModelError(f"{self.url} sends on to {place}; give the address of the API itself as base_url.")
         if status in (401, 403):
             return ModelError(f"{self.url} refuses the key ({status}, {quoted}); check the variable that holds it.")
         if status == 404:
@@ -254,8 +285,12 @@ class Endpoint:
 
 
 def _said(error: openai.APIStatusError) -> str:
-    """What the endpoint says of an error."""
+    """What the endpoint says of an error, without the request that some echo."""
     body = error.body if isinstance(error.body, dict) else {}
+    detail = body.get("detail")
+    if isinstance(detail, list):  # of FastAPI
+        entries = [entry for entry in detail if isinstance(entry, dict)]
+        return "; ".join(f"{entry.get('loc', '')} {entry.get('msg', '')}" for entry in entries)
     said = " ".join(str(body[name]) for name in ("message", "code", "type", "detail") if body.get(name))
     return said or error.response.text or str(error)
 
@@ -264,7 +299,7 @@ def _retry_after(headers: Any) -> float | None:
     """Seconds that a `Retry-After` header asks for, written as a number or as a date."""
     text = headers.get("retry-after", "")
     with contextlib.suppress(ValueError):
-        return max(0.0, float(text))
+        return min(max(0.0, float(text)), _FOREVER) if float(text) == float(text) else None
     with contextlib.suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     return None

@@ -8,9 +8,11 @@ import numpy as np
 
 from .asking import Question
 from .endpoint import RejectedError
-from .replies import OK, content_text, read_reply
+from .replies import FILTERED, OK, REFUSED, UNPARSED, read_reply
 from .store import Answer
 from .usage import UsageCount
+
+_GRAVITY = (OK, UNPARSED, REFUSED, FILTERED, "error")
 
 
 class Hearing:
@@ -26,10 +28,10 @@ class Hearing:
         self._values: list[list[float]] = [[] for _ in range(rows)]
         self._strict: list[list[float]] = [[] for _ in range(rows)]
         self._unit, self._usage = unit, usage
-        self.statuses = ["error"] * rows
+        self.statuses = [OK] * rows
         self.cut = 0
         self.rejections: list[str] = []
-        self.as_schema = True
+        self.left_out: set[str] = set()
 
     def listen(self, question: Question, answer: Answer | RejectedError) -> dict[str, Any]:
         """Read one answer.
@@ -42,9 +44,10 @@ class Hearing:
             self._set_status(question.row, answer.status)
             return {"status": answer.status, "reason": answer.remedy}
         self._usage.add(answer)
-        reading = read_reply(answer.response, self._unit)
+        said = answer.completion
+        reading = read_reply(said, self._unit)
         self.cut += reading.cut
-        self.as_schema &= answer.as_schema
+        self.left_out |= set(answer.left_out)
         if reading.flexible is not None:
             self._values[question.row].append(reading.flexible)
         if reading.strict is not None:
@@ -54,10 +57,10 @@ class Hearing:
             "status": reading.status,
             "value": reading.flexible,
             "strict": reading.strict,
-            "reply": content_text(answer.response["choices"][0].get("message") or {}),
-            "model": answer.response.get("model"),
+            "reply": said.text,
+            "model": said.model,
             "seconds": answer.seconds,
-            "usage": answer.response.get("usage"),
+            "tokens": [said.prompt_tokens, said.completion_tokens],
         }
 
     def medians(self, strictly: bool = False) -> np.ndarray:
@@ -67,7 +70,9 @@ class Hearing:
 
     def deviations(self) -> np.ndarray:
         """Their standard deviation, shape (n,); NaN where there are less than two."""
-        return np.array([np.std(values, ddof=1) if len(values) > 1 else np.nan for values in self._values], dtype=float)
+        return np.array(
+            [np.std(np.sort(values), ddof=1) if len(values) > 1 else np.nan for values in self._values], dtype=float
+        )
 
     def remarks(self, max_tokens: int) -> list[str]:
         """What the reader of a result should know."""
@@ -79,9 +84,12 @@ class Hearing:
             )
         if self.rejections:
             found.append(f"{len(self.rejections)} questions have no answer; the first: {self.rejections[0]}")
+        if self.left_out:
+            found.append(f"The endpoint does not take {', '.join(sorted(self.left_out))}; asked without.")
         return found
 
     def _set_status(self, row: int, status: str) -> None:
-        """A row that has a number is fine, whatever its other samples say."""
+        """A row that has a number is fine, whatever its other samples say; of several reasons the gravest counts."""
         self._usage.statuses[status] += 1
-        self.statuses[row] = OK if self._values[row] else status
+        gravest = max(status, self.statuses[row], key=_GRAVITY.index)
+        self.statuses[row] = OK if self._values[row] else gravest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -27,12 +26,17 @@ class Price(BaseModel):
     cached_input: float | None = Field(default=None, ge=0)
     batch: float = Field(default=1.0, ge=0)
 
-    def cost(self, usage: dict[str, Any], batch: bool = False) -> float | None:
-        """Dollars for an answer, from its `usage`; None where the endpoint does not count tokens."""
-        sent, received = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if not isinstance(sent, int) or not isinstance(received, int):
+    def cost(self, sent: int | None, received: int | None, cached: int = 0, batch: bool = False) -> float | None:
+        """Dollars for an answer; None where tokens are not counted.
+
+        Args:
+            sent: tokens of the prompt.
+            received: tokens of the reply.
+            cached: how many of those sent are billed as cached.
+            batch: whether it came from a batch.
+        """
+        if sent is None or received is None:
             return None
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         cached_price = self.input if self.cached_input is None else self.cached_input
         dollars = (sent - cached) * self.input + cached * cached_price + received * self.output
         return dollars / _MILLION * (self.batch if batch else 1.0)

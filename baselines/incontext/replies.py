@@ -8,11 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from .completion import Completion
 from .numbers import find_number
 
 OK, UNPARSED, REFUSED, FILTERED = "ok", "unparsed", "refused", "filtered"
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL)
+_END_OF_THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL)  # some chat templates eat the beginning
 _OBJECT = re.compile(r"\{[^{}]*\}")
+_NAMES = ("value", "answer", "prediction", "predicted_value", "estimate", "result")
 _SORRY = re.compile(
     r"I'?m sorry|I apologi[sz]e|I can(?:no|')?t |I can not |I(?:'m| am) (?:un|not )able|"
     r"unable to (?:provide|estimate|assist)",
@@ -37,34 +40,24 @@ class Reading:
     cut: bool = False
 
 
-def read_reply(response: dict[str, Any], unit: str) -> Reading:
-    """Read a chat completion.
+def read_reply(completion: Completion, unit: str) -> Reading:
+    """Read a reply.
 
     Args:
-        response: the completion, as the endpoint gave it.
+        completion: the completion it is in.
         unit: unit of the target.
     """
-    choice = response["choices"][0]
-    message, end = choice.get("message") or {}, choice.get("finish_reason")
-    if end == "content_filter":
+    if completion.end == "content_filter":
         return Reading(FILTERED)
-    if message.get("refusal"):
+    if completion.refused:
         return Reading(REFUSED)
-    text = _THOUGHT.sub(" ", content_text(message)).strip()
-    cut = end == "length"
+    text = _THOUGHT.sub(" ", _END_OF_THOUGHT.sub(" ", completion.text)).strip()
+    cut = completion.end == "length"
     strict = _strict(text)
     flexible = strict if strict is not None else _flexible(text, unit, cut)
     if flexible is not None:
         return Reading(OK, strict, flexible, cut)
     return Reading(REFUSED if _SORRY.search(text.replace("\u2019", "'")) else UNPARSED, cut=cut)
-
-
-def content_text(message: dict[str, Any]) -> str:
-    """The text of a message, which some servers give in parts."""
-    content = message.get("content")
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
 
 
 def _strict(text: str) -> float | None:
@@ -77,12 +70,15 @@ def _flexible(text: str, unit: str, cut: bool) -> float | None:
     """The last object with a value in it, or the last number; of a reply that was cut off, a whole object only."""
     for match in reversed(_OBJECT.findall(text)):
         found = _loads(match)
-        if isinstance(found, dict) and "value" in found:
-            value = found["value"]
+        name = next((name for name in _NAMES if name in found), None) if isinstance(found, dict) else None
+        if name is not None:
+            value = found[name]
             if isinstance(value, str) or _number(value) is not None:
-                return find_number(f"{value} {found.get('unit', '')}".strip(), unit)
+                return find_number(f"{value} {found.get('unit', found.get('units', ''))}".strip(), unit)
             return None
-    return None if cut else find_number(text, unit)
+    if cut or isinstance(_loads(text), dict):  # an object without an answer has none
+        return None
+    return find_number(text, unit)
 
 
 def _loads(text: str) -> Any:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
+import os
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import socket
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...benchmark.errors import DataError
+from .completion import Completion, read_completion
+from .database import Database
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, endpoint TEXT, model TEXT, request TEXT, response TEXT, seconds REAL, batch INTEGER,
-    as_schema INTEGER, created TEXT DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID
-"""
 _DATA_URL = re.compile(r"^data:image/png;base64,(.*)$", re.DOTALL)
+_HOST = socket.gethostname()
 
 
 @dataclass(frozen=True)
@@ -32,15 +29,18 @@ class Answer:
         response: the completion's JSON.
         seconds: from question to answer; None from a batch.
         batch: whether it came from a batch.
-        as_schema: whether a JSON schema was asked for.
-        is_new: whether it was asked for now.
+        left_out: fields of the request that the endpoint does not take, and that were left out.
     """
 
     response: dict[str, Any]
     seconds: float | None
     batch: bool = False
-    as_schema: bool = True
-    is_new: bool = False
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def completion(self) -> Completion:
+        """What it says."""
+        return read_completion(self.response)
 
 
 def answer_key(endpoint: str, body: dict[str, Any], sample: int) -> str:
@@ -61,43 +61,35 @@ def without_images(body: Any) -> Any:
 
 
 class AnswerStore:
-    """An append-only SQLite file of answers; processes may share it.
-
-    A write is durable against the death of the process at the moment it returns.
+    """An append-only file of answers; processes may share it.
 
     Raises:
-        DataError: the file is no such store.
+        DataError: the file is no such store, or damaged.
         OSError: it cannot be written; no room is left.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        with self._sentences():
-            self._database = sqlite3.connect(path, timeout=60.0)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.execute(_SCHEMA)
-            # That nothing can be written is told before anything is paid.
-            self._database.execute("CREATE TABLE IF NOT EXISTS probe (at TEXT)")
-            self._database.execute("DELETE FROM probe")
-            self._database.execute("INSERT INTO probe VALUES (CURRENT_TIMESTAMP)")
-            self._database.commit()
+        self.database = Database(path)
+        self._owner = f"{_HOST}:{os.getpid()}"
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        self.database.close()
 
     def get(self, key: str) -> Answer | None:
         """The answer of a key, if there is one."""
-        with self._sentences():
-            query = "SELECT response, seconds, batch, as_schema FROM answers WHERE key = ?"
-            row = self._database.execute(query, (key,)).fetchone()
-        return None if row is None else Answer(json.loads(row[0]), row[1], bool(row[2]), bool(row[3]))
+        rows = self.database.read("SELECT response, seconds, batch, left_out FROM answers WHERE key = ?", key)
+        if not rows:
+            return None
+        response, seconds, batch, left_out = rows[0]
+        try:
+            return Answer(json.loads(response), seconds, bool(batch), tuple(left_out.split()))
+        except ValueError as error:
+            raise DataError(f"{self.database.path} is damaged; move it away and run again.") from error
 
     def put(self, rows: Iterable[tuple[str, str, dict[str, Any], Answer]]) -> None:
         """Keep answers: key, endpoint, request as it was sent, answer. All of them, or none."""
-        values = (
+        values = [
             (
                 key,
                 endpoint,
@@ -106,25 +98,44 @@ class AnswerStore:
                 json.dumps(answer.response),
                 answer.seconds,
                 answer.batch,
-                answer.as_schema,
+                " ".join(answer.left_out),
             )
             for key, endpoint, body, answer in rows
+        ]
+        self.database.write(
+            "INSERT OR IGNORE INTO answers (key, endpoint, model, request, response, seconds, batch, left_out) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *values,
         )
-        with self._sentences(), self._database:
-            self._database.executemany(
-                "INSERT OR IGNORE INTO answers (key, endpoint, model, request, response, seconds, batch, as_schema) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            reason = str(error)
-            if "full" in reason or "I/O" in reason:
-                raise OSError(errno.ENOSPC, "No space left on device", str(self._path)) from error
-            if "readonly" in reason or "unable to open" in reason:
-                raise OSError(errno.EROFS, "Cannot be written", str(self._path)) from error
-            raise DataError(f"{self._path} is no store of answers ({reason}); move it away and run again.") from error
+    def claim(self, key: str, seconds: float) -> bool:
+        """Whether this process may ask for a key: no other one is asking, or it has died, or its time is over."""
+        held = self.database.read("SELECT owner, until FROM claims WHERE key = ?", key)
+        if held and held[0][0] != self._owner and held[0][1] > time.time() and _is_alive(held[0][0]):
+            return False
+        claimed = (key, self._owner, time.time() + seconds)
+        before = held[0] if held else (None, None)
+        changed = self.database.write(
+            "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, "
+            "until = excluded.until WHERE owner IS ? AND until IS ?",
+            (*claimed, *before),
+        )
+        return changed == 1
+
+    def release(self, key: str) -> None:
+        """Give a claim back."""
+        self.database.write("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
+
+
+def _is_alive(owner: str) -> bool:
+    """Whether a process lives; one on another machine may."""
+    host, _, number = owner.rpartition(":")
+    if host != _HOST:
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

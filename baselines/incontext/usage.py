@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from .completion import Completion
 from .prices import Price
 from .store import Answer
+
+_N = TypeVar("_N", int, float)
 
 
 @dataclass
@@ -22,7 +25,6 @@ class UsageCount:
 
     price: Price | None
     answers: int = 0
-    new: int = 0
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     cost: float | None = 0.0
@@ -32,16 +34,14 @@ class UsageCount:
 
     def add(self, answer: Answer) -> None:
         """Count an answer."""
-        usage = answer.response.get("usage") or {}
+        said = answer.completion
         self.answers += 1
-        self.new += answer.is_new
-        self.prompt_tokens = _sum(self.prompt_tokens, usage.get("prompt_tokens"))
-        self.completion_tokens = _sum(self.completion_tokens, usage.get("completion_tokens"))
-        cost = None if self.price is None else self.price.cost(usage, answer.batch)
-        self.cost = None if self.cost is None or cost is None else self.cost + cost
+        self.prompt_tokens = _sum(self.prompt_tokens, said.prompt_tokens)
+        self.completion_tokens = _sum(self.completion_tokens, said.completion_tokens)
+        self.cost = _sum(self.cost, answer_cost(self.price, said, answer.batch))
         if answer.seconds is not None:
             self.seconds.append(answer.seconds)
-        self.models[str(answer.response.get("model") or "not stated")] += 1
+        self.models[said.model or "not stated"] += 1
 
     def record(self, sent: int) -> dict[str, Any]:
         """The fields of `benchmark.results.Usage`."""
@@ -59,5 +59,10 @@ class UsageCount:
         }
 
 
-def _sum(total: int | None, more: Any) -> int | None:
-    return total + more if total is not None and isinstance(more, int) else None
+def answer_cost(price: Price | None, said: Completion, batch: bool = False) -> float | None:
+    """Dollars for an answer; None where the price or the tokens are unknown."""
+    return None if price is None else price.cost(said.prompt_tokens, said.completion_tokens, said.cached_tokens, batch)
+
+
+def _sum(total: _N | None, more: _N | None) -> _N | None:
+    return None if total is None or more is None else total + more

@@ -149,11 +149,11 @@ def evaluate(
 
     service = Service(None, concurrency, timeout, batch, prices, Budget(max_requests, max_cost))
     options: dict[str, Any] = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
-    options |= {"data_dir": data_dir, "limit": limit, "service": service}
+    options |= {"data_dir": data_dir, "limit": limit, "service": service, "probes": probes}
     if dry_run:
         dry_run_command(model, task, settings or [], options, json)
         return
-    options |= {"device": device, "out": out, "fresh": fresh, "probes": probes}
+    options |= {"device": device, "out": out, "fresh": fresh}
     evaluate_command(model, task, settings or [], options, json, quiet)
 
 

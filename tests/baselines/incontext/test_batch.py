@@ -16,21 +16,53 @@ def test_a_batch_gives_what_direct_requests_give(serve, ask):
     assert ask(batched.url, "--batch", "--fresh").code == 0 and len(batched.batches) == 1
 
 
-def test_an_interrupted_batch_is_found_again(serve, ask, monkeypatch):
+@pytest.mark.parametrize("first", [(), ("--max-requests", "20")])
+@pytest.mark.parametrize("refuses", [None, "response_format"])
+def test_an_interrupted_batch_is_found_again(serve, ask, monkeypatch, first, refuses):
     from ecdbench.baselines.incontext import batch
 
-    server = serve()
+    def reply(body):
+        message = f"Unknown field {refuses}"
+        return (400, {"error": {"message": message, "param": refuses}}) if refuses in body else None
+
+    server = serve(reply=reply)
     server.polls_until_done = 3
 
     async def interrupt(seconds):
-        raise KeyboardInterrupt
+        if seconds:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(batch.asyncio, "sleep", interrupt)
-        assert ask(server.url, "--batch").code == 130
+        assert ask(server.url, "--batch", *first).code == 130
     assert len(server.batches) == 1
     assert ask(server.url, "--batch").code == 0
-    assert len(server.batches) == 1 and max(server.paid.values()) == 1
+    assert len(server.batches) == (2 if first else 1)
+    assert sum(server.paid.values()) == 32 and max(server.paid.values()) == 1
+
+
+def test_odd_lines_spoil_nothing_else(serve, ask, monkeypatch):
+    server = serve()
+    look = server._look
+
+    def spoil(batch):
+        found = look(batch)
+        name = f"out-{batch['id']}"
+        if name in server.files and not server.files[name].startswith(b"nonsense"):
+            lines = server.files[name].decode().splitlines()
+            odd = [
+                "nonsense",
+                '{"custom_id": [], "response": {"status_code": 200, "body": {}}}',
+                '{"custom_id": "x", "response": []}',
+                '{"custom_id": "x"}',
+                "[" * 5000,
+            ]
+            server.files[name] = "\n".join([*odd, *lines[3:]]).encode()
+        return found
+
+    monkeypatch.setattr(server, "_look", spoil)
+    outcome = ask(server.url, "--batch")
+    assert outcome.code == 0 and server.sent == 4  # the first question, and three whose lines are gone
 
 
 def test_what_a_batch_leaves_open_is_asked_directly(serve, ask):

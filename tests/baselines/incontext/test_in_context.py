@@ -212,6 +212,27 @@ def test_a_dry_run_sends_nothing(serve, ask, monkeypatch):
     assert [line["is_kept"] for line in lines] == [True] * 2 + [False] * 30
 
 
+def test_a_dry_run_counts_probes(serve, ask):
+    assert "24 requests" in ask(serve().url, "--dry-run", "--probes", "--limit", "4").out
+
+
+def test_a_run_of_a_few_rows_has_no_rank(serve, ask, cli):
+    ask(serve().url, "--limit", "31", model="odd|name")
+    board = cli("leaderboard", "--format", "markdown").out
+    assert "not ranked: only 31 rows were asked for" in board and "odd\\|name" in board
+
+
+def test_two_commands_at_once_pay_once(serve, ask, tmp_path):
+    """Other rows of the same questions, and the same command twice."""
+    server = serve(latency=1.0)
+    common = [sys.executable, "-m", "ecdbench", "evaluate", "in-context", "--task", "ecd-fcc/k_vrh", "--fresh"]
+    settings = ["--set", "model=made-up", "--set", f"base_url={server.url}", "--quiet"]
+    commands = [[*common, *settings, "--limit", limit] for limit in ("8", "9", "9")]
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+    assert [process.wait() for process in processes] == [3, 3, 3]
+    assert server.sent == 9
+
+
 def test_a_dry_run_of_a_model_without_service(cli):
     outcome = cli("evaluate", "mean", "--task", "ecd-fcc/k_vrh", "--dry-run")
     assert outcome.code == 1 and "asks no service" in outcome.err

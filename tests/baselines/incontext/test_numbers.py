@@ -26,16 +26,39 @@ READ = [
     ("Step 1: guess.\nStep 2: 55", "GPa", 55),
     ("-0.35 eV/atom", "eV/atom", -0.35),
     ("2.0 \u03bcB", "muB", 2.0),
+    ("150GPa", "GPa", 150),
+    ("K=150GPa", "GPa", 150),
+    ("(150)", "GPa", 150),
+    ("__150__ GPa", "GPa", 150),
+    ("* 150 GPa", "GPa", 150),
+    ("Bulk modulus: - 150 GPa", "GPa", -150),
+    ("approx.-1.5 eV/atom", "eV/atom", -1.5),
+    ("\\text{-}1.5", "eV", -1.5),
+    ("minus 1.5", "eV", -1.5),
+    ("1\u202f234 GPa", "GPa", 1234),
+    ("1'234 GPa", "GPa", 1234),
+    ("1 234 GPa", "GPa", 1234),
+    ("1.234,5 GPa", "GPa", 1234.5),
 ]
 CONVERTED = [
     ("1.7 Mbar", "GPa", 170),
     ("170000 MPa", "GPa", 170),
     ("-350 meV/atom", "eV/atom", -0.35),
     ("0.12 J/m\u00b2", "mJ/m2", 120),
+    ("-145 kJ mol\u207b\u00b9", "eV/atom", -1.50282),
 ]
 ABOUT_SOMETHING_ELSE = [
     ("140 GPa at 3.6 \u00c5", "GPa", 140),
     ("The bulk modulus is 140 GPa, which ranks 2.", "GPa", 140),
+    ("150 (confidence 0.8)", "GPa", 150),
+    ("150. Based on example 3.", "GPa", 150),
+    ("Final answer: 150\n(1) similar to NaCl", "GPa", 150),
+    ("1. Consider Ir.\n2. It is 320 GPa", "GPa", 320),
+    ("Given example 1 (120 GPa) and example 2 (140 GPa), I say 130", "GPa", 130),
+    ("I estimate 120 GPa (range 100-150 GPa)", "GPa", 120),
+    ("the (111) slice shows 88 GPa", "GPa", 88),
+    ("100(5) GPa", "GPa", 100),
+    ("1.5 eV per formula unit", "eV/atom", None),
     ("mp-101 has Al2O3 along (111), space group Fm-3m, a = 3.6 \u00c5", "GPa", None),
     ("99%", "GPa", None),
     ("3.2 eV/f.u.", "eV/atom", None),
@@ -49,7 +72,8 @@ RANGES = [
     "150 \u2013 170",
     "-5 to -3",
 ]
-NOTHING = ["", "NaN", "about a hundred", "1e400", "{}", "infinity"]
+BOUNDS = ["> 150 GPa", "at least 150 GPa", "100 or 150 GPa"]
+NOTHING = ["- 1.5 GPa", "", "NaN", "about a hundred", "1e400", "{}", "infinity"]
 
 
 @pytest.mark.parametrize(("text", "unit", "number"), READ + CONVERTED + ABOUT_SOMETHING_ELSE)
@@ -58,7 +82,7 @@ def test_what_a_reader_would_read(text, unit, number):
     assert found == (None if number is None else pytest.approx(number))
 
 
-@pytest.mark.parametrize("text", RANGES + NOTHING)
+@pytest.mark.parametrize("text", RANGES + BOUNDS + NOTHING)
 def test_what_is_no_answer(text):
     assert find_number(text, "GPa") is None
 

@@ -1,12 +1,13 @@
 """Replies: strict and flexible reading, and why there is no number."""
 
 import pytest
+from ecdbench.baselines.incontext.completion import read_completion
 from ecdbench.baselines.incontext.replies import read_reply
 
 
 def _read(text, finish="stop", **message):
     response = {"choices": [{"finish_reason": finish, "message": {"content": text, **message}}]}
-    return read_reply(response, "GPa")
+    return read_reply(read_completion(response), "GPa")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,9 @@ def _read(text, finish="stop", **message):
         ('{"value": 1}\nNo: {"value": 2}', None, 2),
         ('{"value": "170 GPa"}', None, 170),
         ('{"value": 170000, "unit": "MPa"}', None, 170),
+        ('{"value": 1.5, "units": "Mbar"}', None, 150),
+        ('{"prediction": 150, "confidence": 0.8}', None, 150),
+        ('let me see {"value": 3} no</think>\n150 GPa', None, 150),
         ("<think>It is 5 GPa, or 6.</think>\n7 GPa", None, 7),
         ("I'm sorry, I can only guess: 100 GPa", None, 100),
     ],
@@ -30,7 +34,7 @@ def test_numbers(text, strict, flexible):
 @pytest.mark.parametrize(
     "text",
     ['{"value": NaN}', '{"value": Infinity}', '{"value": true}', '{"value": null}', '{"value": [1, 2]}', '{"value": 17',
-     '{"value": "150-170"}', "", None, "no idea", "<think>170"],
+     '{"value": "150-170"}', '{"confidence": 0.8}', "", None, "no idea", "<think>170"],
 )  # fmt: skip
 def test_no_number(text):
     reading = _read(text, "length" if text == '{"value": 17' else "stop")

@@ -46,6 +46,38 @@ def test_what_is_no_store(tmp_path):
     (tmp_path / "answers.sqlite").write_text("this is a letter, and a long one" * 100)
     with pytest.raises(DataError, match="move it away"):
         AnswerStore(tmp_path / "answers.sqlite")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        AnswerStore(tmp_path / "folder")
+
+
+def test_a_damaged_answer(tmp_path):
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    store.put([("k", "e", BODY, Answer({"choices": []}, 0.5))])
+    store.database.write("UPDATE answers SET response = ?", ('{"cho',))
+    with pytest.raises(DataError, match="is damaged; move it away"):
+        store.get("k")
+
+
+def test_a_claim_is_of_one_process_while_it_lives(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    own = AnswerStore(path)
+    code = f"""
+        from pathlib import Path
+        from ecdbench.baselines.incontext.store import AnswerStore
+        store = AnswerStore(Path({str(path)!r}))
+        print(store.claim("free", 60), store.claim("held", 60), store.claim("over", 60), flush=True)
+        input()
+    """
+    assert own.claim("held", 60) and own.claim("held", 60) and own.claim("over", -1)
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "True False True\n"
+    assert not own.claim("free", 60) and own.claim("new", 60)
+    other.kill()
+    other.wait()
+    assert own.claim("free", 60)  # what a dead process held
+    own.release("free")
 
 
 def test_a_full_disk_is_told_before_or_when_it_happens(tmp_path):
