@@ -108,8 +108,10 @@ class Asking:
             ModelError: it never will.
         """
         self._state, self._stop = _State(total), None
-        supply = iter(questions())
-        await asyncio.gather(*(self._work(supply, deliver) for _ in range(self.service.concurrency)))
+        ready: asyncio.Queue[Question | None] = asyncio.Queue(self.service.concurrency)
+        supply = asyncio.create_task(self._supply(questions(), ready))
+        await asyncio.gather(*(self._work(ready, deliver) for _ in range(self.service.concurrency)))
+        supply.cancel()
         if isinstance(self._stop, BudgetReachedError):
             kept = f"{self._state.answered} of {total} answers of this part are kept"
             raise BudgetReachedError(f"Stopped: {self._stop}. {kept}; the same command again goes on.")
@@ -118,10 +120,20 @@ class Asking:
         if not self._state.answered and self._state.reason is not None:
             raise self._state.reason
 
+    async def _supply(self, questions: Iterator[Question], ready: asyncio.Queue[Question | None]) -> None:
+        """Make questions while others are in flight, a few ahead; None for each worker at the end."""
+        try:
+            for question in questions:
+                await ready.put(question)
+        except Exception as error:  # noqa: BLE001 - it is raised when what is in flight has come
+            self._stop = self._stop or error
+        for _ in range(self.service.concurrency):
+            await ready.put(None)
+
     async def _work(
-        self, supply: Iterator[Question], deliver: Callable[[Question, Answer | RejectedError], None]
+        self, ready: asyncio.Queue[Question | None], deliver: Callable[[Question, Answer | RejectedError], None]
     ) -> None:
-        for question in supply:
+        while (question := await ready.get()) is not None:
             outcome: Answer | RejectedError | None = None
             try:
                 outcome = await self._answer(question)
@@ -169,8 +181,9 @@ class Asking:
                 raise self._stop
         try:
             return self.store.get(key) or await self._ask_for(key, body)
-        finally:
-            self.store.release(key)
+        except BaseException:
+            self.store.release(key)  # one whose answer is kept is never looked at again
+            raise
 
     async def _ask_for(self, key: str, body: dict[str, Any]) -> Answer:
         tries = AsyncRetrying(
@@ -179,6 +192,8 @@ class Asking:
         try:
             async for attempt in tries:
                 with attempt:
+                    if attempt.retry_state.attempt_number > 1:
+                        self.store.claim(key, self.service.timeout + _GRACE)
                     answer, headers = await self._send(key, body)
         except TransientError as error:
             fatal = ServiceError(
@@ -208,7 +223,6 @@ class Asking:
         self._budget.promise(estimate)
         cost: float | None = 0.0
         try:
-            self.store.claim(key, self.service.timeout + _GRACE)
             response, headers, seconds = await self.endpoint.complete(body, key)
             answer = Answer(response, seconds, left_out=self.endpoint.left_out)
             self.store.put([(key, self.endpoint.url, self.endpoint.adapted(body), answer)])

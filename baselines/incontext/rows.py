@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .prompt import Sample
@@ -10,18 +11,22 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+_ROWS_AT_HAND = 256
+
+
 class Rows:
     """The inputs of a dataset, read when they are asked for; a density is never read."""
 
     def __init__(self, data: Dataset) -> None:
         from datasets import Image
 
-        wanted = [name for name in ("id", "image", "text", "formula") if name in data.column_names]
-        plain = data.with_format(None).select_columns(wanted)
-        self._data = plain.cast_column("image", Image(decode=False))
+        plain = data.with_format(None)
+        shown = [name for name in ("image", "text") if name in data.column_names]
+        self._data = plain.select_columns(shown).cast_column("image", Image(decode=False))
         self.ids: list[str] = list(plain["id"])
-        self.has_text = "text" in wanted
-        self.formulas: list[str] | None = list(plain["formula"]) if "formula" in wanted else None
+        self.has_text = "text" in shown
+        self.formulas: list[str] | None = list(plain["formula"]) if "formula" in data.column_names else None
+        self._row = lru_cache(_ROWS_AT_HAND)(self._data.__getitem__)  # examples come again and again
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -33,8 +38,8 @@ class Rows:
             image_of: row of the image.
             text_of: row of the text.
         """
-        image = None if image_of is None else self._data[image_of]["image"]["bytes"]
-        text = None if text_of is None or not self.has_text else self._data[text_of]["text"]
+        image = None if image_of is None else self._row(image_of)["image"]["bytes"]
+        text = None if text_of is None or not self.has_text else self._row(text_of)["text"]
         return Sample(image, text)
 
     def formula(self, row: int) -> str | None:
