@@ -170,6 +170,7 @@ def _so_far(study: optuna.Study) -> str:
 def _write(study: optuna.Study, folder: Path, model: Model) -> None:
     import warnings
 
+    from matplotlib import rc_context
     from optuna.exceptions import ExperimentalWarning
     from optuna.visualization import matplotlib as plots
 
@@ -180,7 +181,7 @@ def _write(study: optuna.Study, folder: Path, model: Model) -> None:
     drawings = {"history": plots.plot_optimization_history}
     if len(study.best_params) > 1 and len(study.trials) > 3:
         drawings["importances"] = partial(plots.plot_param_importances)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context():  # the plots change the style of all that follow
         warnings.simplefilter("ignore", ExperimentalWarning)
         for name, draw in drawings.items():
             figure = draw(study).get_figure()

@@ -42,9 +42,12 @@ def study_folder(out):
 
 
 def test_the_best_is_found_and_drawn(cli, write_model, tmp_path):
-    model, out = write_model(MODEL), tmp_path / "tuning"
+    import matplotlib
+
+    model, out, style = write_model(MODEL), tmp_path / "tuning", dict(matplotlib.rcParams)
     found = cli("tune", model, *TASK, "--trials", 12, "--out", out)
     assert found.code == 0, found.err
+    assert dict(matplotlib.rcParams) == style  # what is drawn later looks as it always does
     folder = study_folder(out)
     best = json.loads((folder / "best.json").read_text())
     assert abs(best["parameters"]["shift"] - 3) + abs(best["parameters"]["count"] - 6) < 4
