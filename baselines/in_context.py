@@ -21,7 +21,6 @@ from .incontext.prices import find_price
 from .incontext.prompt import read_prompt
 from .incontext.rows import Rows
 from .incontext.store import Answer, AnswerStore, answer_key
-from .incontext.tokens import estimate_tokens
 from .incontext.usage import UsageCount
 from .incontext.variants import Variant
 from .training.checks import require_choice, require_whole
@@ -140,16 +139,18 @@ class InContext:
         with self._line() as (store, asker):
             for variant in [own, *(own.probes() if probes else [])]:
                 for question in self._conversation.questions(rows, variant):
-                    kept = store.get(answer_key(self._url, question.body, question.sample)) is not None
+                    kept = store.get(answer_key(self._url, question.body, question.sample))
+                    if kept is not None:
+                        asker.learn(question.body, kept)
                     yield {
                         "id": rows.ids[question.row],
                         "sample": question.sample,
                         "probe": variant.name,
                         "endpoint": self._url,
                         "request": question.body,
-                        "tokens": estimate_tokens(question.body["messages"]),
+                        "tokens": asker.estimated_tokens(question.body),
                         "largest_cost": asker.estimated_cost(question.body, self._context.service.batch),
-                        "is_kept": kept,
+                        "is_kept": kept is not None,
                     }
 
     def usage(self) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Usage(BaseModel):
         seconds_p95: 95 % of the answers are faster.
         models: names of the model that the service returned.
         statuses: how many questions ended how.
+        cut: how many answers reached the bound on their length.
     """
 
     answers: int
@@ -64,6 +65,7 @@ class Usage(BaseModel):
     seconds_p95: float | None
     models: list[str]
     statuses: dict[str, int]
+    cut: int = 0
 
 
 class Probe(BaseModel):
@@ -162,6 +164,7 @@ class Result(BaseModel):
             seconds_p95=largest("seconds_p95"),
             models=sorted({model for usage in used for model in usage.models}),
             statuses=dict(counts),
+            cut=sum(usage.cut for usage in used),
         )
 
 

@@ -23,7 +23,7 @@ def write_stages(folder: Path, result: Result) -> None:
         for stage, by_split in result.stages.items()
     }
     write_json(folder / "stages.json", table)
-    if importlib.util.find_spec("matplotlib") is not None:
+    if result.usage is None and importlib.util.find_spec("matplotlib") is not None:  # ways of reading are no sequence
         _draw(result, folder / "stages.png")
 
 

@@ -109,9 +109,12 @@ def _tune(
         except ModelError as error:
             trial.set_user_attr("failure", str(error))
             raise optuna.TrialPruned from error
-        rmse = run.result.scores["cv"].rmse.value
-        assert rmse is not None
-        return rmse
+        scores = run.result.scores["cv"]
+        if not run.result.rankable:  # failed predictions count as the mean, which may be better than the model
+            trial.set_user_attr("failure", f"only {scores.coverage:.0%} of the predictions are there.")
+            raise optuna.TrialPruned
+        assert scores.rmse.value is not None
+        return scores.rmse.value
 
     while (done := _finished(study, first)) < trials:
         progress(done, trials, _so_far(study))

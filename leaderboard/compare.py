@@ -13,13 +13,18 @@ def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
     """Differences, first minus second, on the split that ranks, by metric.
 
     Raises:
-        DataError: the runs are not of one task, protocol and split.
+        DataError: the runs are not of one task, protocol and split, or one is of a few rows only.
     """
     for name in _SAME:
         one, two = getattr(first.run.result, name), getattr(second.run.result, name)
         if one != two:
             shown = "" if name == "content_sha256" else f" ({one} and {two})"
             raise DataError(f"The runs differ in {name}{shown}, so their samples cannot be paired.")
+    for run in (first, second):
+        if run.run.result.limit is not None:
+            raise DataError(
+                f"{run.run.folder} asked for {run.run.result.limit} rows only (--limit); compare whole runs."
+            )
     one, two = ((run.scored[run.main], run.scores[run.main]) for run in (first, second))
     return differences(one, two)
 

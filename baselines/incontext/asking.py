@@ -113,7 +113,7 @@ class Asking:
         await asyncio.gather(*(self._work(ready, deliver) for _ in range(self.service.concurrency)))
         supply.cancel()
         if isinstance(self._stop, BudgetReachedError):
-            kept = f"{self._state.answered} of {total} answers of this part are kept"
+            kept = f"{self._state.answered} of {total} answers are kept"
             raise BudgetReachedError(f"Stopped: {self._stop}. {kept}; the same command again goes on.")
         if self._stop is not None:
             raise self._stop
@@ -196,9 +196,9 @@ class Asking:
                         self.store.claim(key, self.service.timeout + _GRACE)
                     answer, headers = await self._send(key, body)
         except TransientError as error:
-            fatal = ServiceError(
-                f"{self.endpoint.url} {error}. Answers so far are kept: the same command goes on when it works again."
-            )
+            went = "Answers so far are kept: the same command goes on when it works again."
+            nothing = "Nothing was answered: check --set model and base_url, and whether the service is up."
+            fatal = ServiceError(f"{self.endpoint.url} {error}. {went if self._state.answered else nothing}")
             raise RejectedError("error", str(error), fatal, transient=True) from error
         self._state.new, self._state.last_answer = self._state.new + 1, time.monotonic()
         self._pace.heed(headers, self._tokens(body)[0] + self._tokens(body)[1])
@@ -226,9 +226,8 @@ class Asking:
             response, headers, seconds = await self.endpoint.complete(body, key)
             answer = Answer(response, seconds, left_out=self.endpoint.left_out)
             self.store.put([(key, self.endpoint.url, self.endpoint.adapted(body), answer)])
-            said = answer.completion
-            cost = answer_cost(self._price, said)
-            self._scale = max(self._scale, (said.prompt_tokens or 0) / estimate_tokens(body["messages"]))
+            cost = answer_cost(self._price, answer.completion)
+            self.learn(body, answer)
             return answer, headers
         except TransientError as error:
             cost = None if error.maybe_paid else 0.0
@@ -238,7 +237,15 @@ class Asking:
 
     def _tokens(self, body: dict[str, Any]) -> tuple[int, int]:
         """About how many tokens a request sends, and how many it may receive."""
-        return round(estimate_tokens(body["messages"]) * self._scale), int(body["max_tokens"])
+        return self.estimated_tokens(body), int(body["max_tokens"])
+
+    def learn(self, body: dict[str, Any], answer: Answer) -> None:
+        """Correct the estimate of tokens by an answer."""
+        self._scale = max(self._scale, (answer.completion.prompt_tokens or 0) / estimate_tokens(body["messages"]))
+
+    def estimated_tokens(self, body: dict[str, Any]) -> int:
+        """About how many tokens a request sends."""
+        return round(estimate_tokens(body["messages"]) * self._scale)
 
     def estimated_cost(self, body: dict[str, Any], batch: bool = False) -> float | None:
         """What an answer of full length would cost, about; None where the price is unknown."""

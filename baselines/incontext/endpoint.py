@@ -261,9 +261,11 @@ class Endpoint:
             place = self.scrub(error.response.headers.get("location", "elsewhere"))
             return ModelError(f"{self.url} sends on to {place}; give the address of the API itself as base_url.")
         if status in (401, 403):
-            return ModelError(f"{self.url} refuses the key ({status}, {quoted}); check the variable that holds it.")
+            where = f"check {self._variable}, which holds it"
+            return ModelError(f"{self.url} refuses the key ({status}, {quoted}); {where}.")
         if status == 404:
-            return ModelError(f"{self.url} knows no such model or address ({quoted}); check --set model and base_url.")
+            where = "check --set model and base_url, which mostly ends in /v1"
+            return ModelError(f"{self.url} knows no such model or address ({quoted}); {where}.")
         if status == 429 and _QUOTA.search(said):
             return ServiceError(f"{self.url} says that the quota is used up ({quoted}); the answers so far are kept.")
         if status in (408, 409, 429) or status >= 500:

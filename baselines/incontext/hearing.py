@@ -29,7 +29,7 @@ class Hearing:
         self._strict: list[list[float]] = [[] for _ in range(rows)]
         self._unit, self._usage = unit, usage
         self.statuses = [OK] * rows
-        self.cut = 0
+        self._is_cut = False
         self.rejections: list[str] = []
         self.left_out: set[str] = set()
 
@@ -46,7 +46,8 @@ class Hearing:
         self._usage.add(answer)
         said = answer.completion
         reading = read_reply(said, self._unit)
-        self.cut += reading.cut
+        self._usage.cut += reading.cut
+        self._is_cut |= reading.cut
         self.left_out |= set(answer.left_out)
         if reading.flexible is not None:
             self._values[question.row].append(reading.flexible)
@@ -77,13 +78,13 @@ class Hearing:
     def remarks(self, max_tokens: int) -> list[str]:
         """What the reader of a result should know."""
         found = []
-        if self.cut:
+        if self._is_cut:
             found.append(
-                f"{self.cut} answers were cut off at max_tokens={max_tokens}; a cut answer counts only where it holds "
-                "a whole JSON object."
+                f"Answers were cut off at max_tokens={max_tokens}; a cut answer counts only where it holds a whole "
+                "JSON object."
             )
         if self.rejections:
-            found.append(f"{len(self.rejections)} questions have no answer; the first: {self.rejections[0]}")
+            found.append(f"Not every question has an answer; one: {self.rejections[0]}")
         if self.left_out:
             found.append(f"The endpoint does not take {', '.join(sorted(self.left_out))}; asked without.")
         return found

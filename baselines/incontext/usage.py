@@ -28,6 +28,7 @@ class UsageCount:
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     cost: float | None = 0.0
+    cut: int = 0
     seconds: list[float] = field(default_factory=list)
     models: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class UsageCount:
             "seconds_p95": p95,
             "models": sorted(self.models),
             "statuses": dict(self.statuses),
+            "cut": self.cut,
         }
 
 

@@ -54,4 +54,6 @@ class Variant:
             found.append(replace(self, name="text of another row", other_text=True))
         if self.shots:
             found.append(replace(self, name="no examples", shots=0))
+        if self.shots and self.image and self.text:  # what is left is the model's memory
+            found.append(replace(self, name="no image, no examples", image=False, shots=0))
         return found

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from . import options as common
+from .options import Channel, DataDir, Device, Json, Quiet, Settings, Split, TaskOption, Text
 from .output import run_app
 
 app = typer.Typer(
@@ -25,22 +27,6 @@ tasks_app = typer.Typer(
     help="List the tasks; `tasks show ID` tells everything about one.",
 )
 app.add_typer(tasks_app, name="tasks")
-
-TaskOption = Annotated[str, typer.Option("--task", "-t", help="Task, as in ecd-fcc/k_vrh or sfe.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder of datasets that are not packaged, such as sfe. [env: ECDBENCH_DATA]"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print json, for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no more than the result's place.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of the model; repeatable."),
-]
-Text = Annotated[str, typer.Option(help="Text tier the model sees: none, single, key or all.")]
-Channel = Annotated[str | None, typer.Option(help="Density channel: total, spin or deformation.")]
-Split = Annotated[str | None, typer.Option(help="Split scheme; the official one by default.")]
-Device = Annotated[str, typer.Option(help="cpu, or a torch device such as cuda.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -122,16 +108,12 @@ def evaluate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="For a service: print what would be sent and its cost; send nothing.")
     ] = False,
-    max_cost: Annotated[
-        float | None, typer.Option(min=0, help="For a service: stop before so many dollars are passed.")
-    ] = None,
-    max_requests: Annotated[int | None, typer.Option(min=1, help="For a service: stop after so many requests.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="For a service: requests in flight at once.")] = 8,
-    timeout: Annotated[float, typer.Option(help="For a service: seconds to wait for an answer.")] = 120.0,
+    max_cost: common.MaxCost = None,
+    max_requests: common.MaxRequests = None,
+    concurrency: common.Concurrency = 8,
+    timeout: common.Timeout = 120.0,
+    prices: common.Prices = None,
     batch: Annotated[bool, typer.Option("--batch", help="For a service: use its batch interface.")] = False,
-    prices: Annotated[
-        Path | None, typer.Option(help="For a service: yaml file with your prices, dollars per million tokens.")
-    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is finished already.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -139,15 +121,14 @@ def evaluate(
     """Fit a model, predict, score with intervals, and write a run folder.
 
     A language model behind a service: --set model=NAME --set base_url=http://... and its key in OPENAI_API_KEY. Each
-    answer is kept when it comes and never paid twice.
+    answer is kept when it comes and never paid twice, not with --fresh either. docs/language-models.md has everything.
 
     An interrupted run goes on where it stopped: give the same command again. Exits with 3 where the run is complete
-    but some predictions failed.
+    but some predictions failed, or were not asked for.
     """
-    from ..service import Budget, Service
     from .evaluate import dry_run_command, evaluate_command
 
-    service = Service(None, concurrency, timeout, batch, prices, Budget(max_requests, max_cost))
+    service = common.service_of(max_cost, max_requests, concurrency, timeout, prices, batch)
     options: dict[str, Any] = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
     options |= {"data_dir": data_dir, "limit": limit, "service": service, "probes": probes}
     if dry_run:
@@ -180,6 +161,11 @@ def tune(
     device: Device = "cpu",
     out: Annotated[Path, typer.Option(help="Studies are kept inside.")] = Path("tuning"),
     data_dir: DataDir = None,
+    max_cost: common.MaxCost = None,
+    max_requests: common.MaxRequests = None,
+    concurrency: common.Concurrency = 8,
+    timeout: common.Timeout = 120.0,
+    prices: common.Prices = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -189,8 +175,17 @@ def tune(
     """
     from .tune import tune_command
 
-    options = {"seeds": seeds, "split": split, "text": text, "channel": channel, "device": device, "out": out}
-    tune_command(model, task, trials, search or [], settings or [], {**options, "data_dir": data_dir}, json, quiet)
+    options: dict[str, Any] = {
+        "seeds": seeds,
+        "split": split,
+        "text": text,
+        "channel": channel,
+        "device": device,
+        "out": out,
+    }
+    service = common.service_of(max_cost, max_requests, concurrency, timeout, prices)
+    options |= {"data_dir": data_dir, "service": service}
+    tune_command(model, task, trials, search or [], settings or [], options, json, quiet)
 
 
 @app.command(
@@ -212,6 +207,11 @@ def stability(
     device: Device = "cpu",
     out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("stability"),
     data_dir: DataDir = None,
+    max_cost: common.MaxCost = None,
+    max_requests: common.MaxRequests = None,
+    concurrency: common.Concurrency = 8,
+    timeout: common.Timeout = 120.0,
+    prices: common.Prices = None,
     json: Json = False,
 ) -> None:
     """Train again and again with another seed or another value of one parameter: mean, spread, interval.
@@ -221,10 +221,10 @@ def stability(
     from .tune import stability_command
 
     count = seeds or (9 if vary is None else 1)
-    options = {"seeds": count, "protocol": protocol, "split": split, "text": text, "channel": channel}
-    stability_command(
-        model, task, vary, settings or [], {**options, "device": device, "out": out, "data_dir": data_dir}, json
-    )
+    options: dict[str, Any] = {"seeds": count, "protocol": protocol, "split": split, "text": text, "channel": channel}
+    service = common.service_of(max_cost, max_requests, concurrency, timeout, prices)
+    options |= {"device": device, "out": out, "data_dir": data_dir, "service": service}
+    stability_command(model, task, vary, settings or [], options, json)
 
 
 @app.command(epilog="Example: ecdbench check my_model.py")

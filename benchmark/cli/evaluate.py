@@ -76,30 +76,31 @@ def evaluate_command(
         warn(f"{run.result.model.name} looks at nothing that could be exchanged, so there is nothing to probe.")
     scores = run.result.scores[main_split(run.result.protocol)]
     if scores.coverage < 1:
-        failed = round((1 - scores.coverage) * scores.n * len(run.result.seeds))
-        ranked = "" if run.result.rankable else " Too many failed for the run to be ranked."
-        warn(
-            f"{failed} of {scores.n * len(run.result.seeds)} predictions {_why(run.result)}; they were scored as the "
-            f"training mean and count against coverage.{ranked}{_remedy(run.result)}"
-        )
+        warn(_missing(run.result, round((1 - scores.coverage) * scores.n * len(run.result.seeds)), scores.n))
         raise SystemExit(INCOMPLETE)
 
 
-def _why(result: Result) -> str:
-    if result.usage is None:
-        return "are not finite"
-    ended = ", ".join(f"{count} {status}" for status, count in sorted(result.usage.statuses.items()))
-    return f"are missing (answers: {ended})"
-
-
-def _remedy(result: Result) -> str:
+def _missing(result: Result, failed: int, rows: int) -> str:
+    """What is missing in a run, why, and what to do."""
+    usage, asked = result.usage, rows * len(result.seeds)
+    ended = "" if usage is None else ", ".join(f"{count} {status}" for status, count in sorted(usage.statuses.items()))
     if result.limit is not None:
-        return f" Only {result.limit} rows of each split were asked for; leave out --limit for the whole."
-    if result.usage is None:
-        return " Mend the model so that it predicts every row."
-    if result.usage.statuses.get("error"):
-        return " The same command asks again where there was an error."
-    return " The replies are in the run folder, artifacts/*/replies.jsonl."
+        answers = f" ({ended})" if ended else ""
+        return (
+            f"{asked - failed} of {asked} predictions are there{answers}; --limit {result.limit} left others out, and "
+            "the scores count them as the training mean. Leave out --limit for a run that can be ranked."
+        )
+    ranked = "" if result.rankable else " Too many failed for the run to be ranked."
+    counted = f"they were scored as the training mean and count against coverage.{ranked}"
+    if usage is None:
+        remedy = "Mend the model so that it predicts every row."
+        return f"{failed} of {asked} predictions are not finite; {counted} {remedy}"
+    remedy = (
+        "The same command asks again where there was an error."
+        if usage.statuses.get("error")
+        else "The replies are in the run folder, artifacts/*/replies.jsonl."
+    )
+    return f"{failed} of {asked} predictions are missing (answers: {ended}); {counted} {remedy}"
 
 
 def dry_run_command(model: str, task: str, settings: Sequence[str], options: dict[str, Any], as_json: bool) -> None:
@@ -123,15 +124,18 @@ def dry_run_command(model: str, task: str, settings: Sequence[str], options: dic
         endpoint = entry["endpoint"]
     if as_json:
         return
-    open_requests = f"about {tokens:,} tokens sent" + (
-        ", of unknown cost (give the price with --prices FILE)"
+    open_requests = f"about {tokens:,} tokens sent, " + (
+        "of unknown cost (give the price with --prices FILE)"
         if cost is None
-        else f", at most about ${cost:.4f} with answers of full length"
+        else f"about ${cost:.4f} where every answer is as long as max_tokens allows"
     )
     say(f"{count} requests, the first is above; {kept} are answered already.")
     if count > kept:
         say(f"{count - kept} would go to {endpoint}: {open_requests}.")
-    say("Nothing was sent. Tokens are estimated: four characters each, 255 for an image.")
+    say(
+        "Nothing was sent. Tokens are estimated, four characters each and 255 for an image, which some models count "
+        "ten times over; answers that are kept correct the estimate. --max-cost bounds what is spent."
+    )
 
 
 def _without_data(value: Any) -> Any:

@@ -23,7 +23,7 @@ from ...leaderboard.render import (
 from ...submissions.rescore import RescoredRun, rescore
 from ...tasks.catalogue import task_ids
 from ...tasks.load import load_task
-from ..errors import EcdbenchError, unknown_name
+from ..errors import DataError, EcdbenchError, unknown_name
 from .output import print_table, say, warn
 from .scores import print_result
 
@@ -105,11 +105,15 @@ def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as
     name, rows, records, sentences = label(one.run.result), [], [], []
     for folder in others:
         two = rescore(folder, load)
-        differences = compare(one, two)
+        try:
+            differences = compare(one, two)
+        except DataError as error:
+            warn(f"Left out: {folder.name}: {error}")
+            continue
         other = label(two.run.result) if label(two.run.result) != name else str(folder)
-        gap, score = differences["rmse"], two.scores[two.main].rmse
+        gap, scores = differences["rmse"], two.scores[two.main]
         shown = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
-        rows.append([other, text_of(score), shown, "yes" if gap.separates else "no"])
+        rows.append([other, text_of(scores.rmse), f"{scores.coverage:.0%}", shown, "yes" if gap.separates else "no"])
         sentences.append(verdict(name, other, differences))
         difference = {metric: value.model_dump() for metric, value in differences.items()}
         records.append({"second": str(folder), "verdict": sentences[-1], "difference": difference})
@@ -117,7 +121,9 @@ def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as
         say(json.dumps({"first": str(first), "others": records}, indent=1))
         return
     title = f"{one.run.result.task}, {one.main}: {name}, RMSE {text_of(one.scores[one.main].rmse)}, minus each"
-    print_table(["other", f"RMSE ({one.run.result.unit})", "difference [95 %]", "separated"], rows, title=title)
+    print_table(
+        ["other", f"RMSE ({one.run.result.unit})", "coverage", "difference [95 %]", "separated"], rows, title=title
+    )
     for sentence in sentences:
         say(sentence)
 

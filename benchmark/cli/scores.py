@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...leaderboard.board import label, text_of
 from ...leaderboard.render import REPORTED_COLUMNS, reported_cells
 from ..results import Result, Run, Usage
-from ..scoring import Score
+from ..scoring import COVERAGE_THRESHOLD, Score, Scores
 from .output import print_table, say, shown
 
 
@@ -41,16 +41,21 @@ def print_result(run: Run) -> None:
         say(f"  Note: {note}")
     if literature := reported_cells(result.task):
         print_table(REPORTED_COLUMNS, literature)
-    if not result.rankable:
+    if not result.rankable and result.limit is None:
         say("Too many predictions failed for the run to be ranked; failed ones were scored as the training mean.")
     say(f"Run folder: {shown(run.folder)}")
 
 
 def _stage_table(result: Result) -> tuple[list[str], list[list[str]], str]:
     splits = list(result.scores)
-    columns = ["stage", *(f"{metric}, {split}" for split in splits for metric in (f"RMSE ({result.unit})", "R2"))]
+    names = (f"RMSE ({result.unit})", "R2", "coverage")
+    columns = ["stage", *(f"{name}, {split}" for split in splits for name in names)]
+
+    def cells(scores: Scores) -> tuple[str, str, str]:
+        return _with_spread(scores.rmse), _with_spread(scores.r2), f"{scores.coverage:.0%}"
+
     rows = [
-        [stage, *(_with_spread(score) for split in splits for score in (by_split[split].rmse, by_split[split].r2))]
+        [stage, *(cell for split in splits for cell in cells(by_split[split]))]
         for stage, by_split in result.stages.items()
     ]
     return columns, rows, "Stage by stage"
@@ -61,8 +66,10 @@ def _probe_table(result: Result) -> tuple[list[str], list[list[str]], str]:
     rows = []
     for name, probe in result.probes.items():
         gap = probe.difference
-        moved = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
         scores = probe.scores
+        moved = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
+        if scores.coverage < COVERAGE_THRESHOLD:
+            moved = ""  # it would be the training mean's
         rows.append([name, _with_spread(scores.rmse), _with_spread(scores.r2), f"{scores.coverage:.0%}", moved])
     return columns, rows, "Probes: what the model uses"
 
@@ -73,10 +80,12 @@ def usage_text(usage: Usage) -> str:
     cost = "unknown" if usage.cost is None else f"${usage.cost:.4f}"
     parts = [
         f"{usage.answers} answers by {', '.join(usage.models) or 'nobody'} ({ended})",
-        f"{usage.sent} requests sent now",
+        f"{usage.sent} requests sent",
     ]
     if usage.prompt_tokens is not None and usage.completion_tokens is not None:
         parts.append(f"tokens {usage.prompt_tokens:,} in, {usage.completion_tokens:,} out")
+    if usage.cut:
+        parts.append(f"{usage.cut} cut off")
     parts.append(f"cost {cost}")
     if usage.seconds_median is not None:
         parts.append(f"latency {usage.seconds_median:.2g} s median, {usage.seconds_p95:.2g} s at 95 %")

@@ -43,7 +43,8 @@ def tune_command(
     data = load_task(task, **{name: options[name] for name in ("text", "channel", "split", "data_dir")})
     ranges = search_ranges(model, _texts(search))
     with redirect_stdout(sys.stderr), progress_bars(quiet or as_json) as (progress, steps):
-        watched = setting_of(options["seeds"], options["device"], options["out"], protocol="cv", step_progress=steps)
+        place = {"device": options["device"], "out": options["out"], "service": options["service"]}
+        watched = setting_of(options["seeds"], **place, protocol="cv", step_progress=steps)
         found = tune(model, data, ranges, trials, watched, progress)
     best = {**model.parameters, **found.best}
     command = f"ecdbench evaluate {spec} --task {task}" + _flags(options, best)

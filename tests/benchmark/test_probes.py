@@ -86,6 +86,6 @@ def test_a_few_rows(k_vrh, cli):
     record = json.loads((Path(run.folder) / "result.json").read_text())
     assert record["scores"]["holdout"]["coverage"] == pytest.approx(5 / 32)
     outcome = cli("evaluate", "pixel-ridge", "--task", "ecd-fcc/k_vrh", "--limit", "5")
-    assert outcome.code == 3 and "leave out --limit" in outcome.err
+    assert outcome.code == 3 and "Leave out --limit" in outcome.err
     with pytest.raises(EcdbenchError, match="limit=0"):
         evaluate("pixel-ridge", k_vrh, limit=0)

@@ -5,7 +5,7 @@ It exercises the wire and nothing else: its replies are noise. `python tests/ser
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 _SPECIAL = ["<pad>", "<s>", "</s>", "<image>", "<user>", "<assistant>", "<system>"]
@@ -89,4 +89,6 @@ def _byte_tokenizer():
 
 
 if __name__ == "__main__":
-    print(make_tiny_vlm(Path(sys.argv[1]).absolute()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the model is written here")
+    print(make_tiny_vlm(parser.parse_args().folder.absolute()))

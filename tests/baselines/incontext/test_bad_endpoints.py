@@ -71,7 +71,7 @@ def test_without_the_package(serve, ask, monkeypatch):
 def test_nobody_there(serve, ask):
     start = time.monotonic()
     outcome = ask("http://127.0.0.1:9/v1")
-    assert outcome.code == 1 and "cannot be reached" in outcome.err and "the same command goes on" in outcome.err
+    assert outcome.code == 1 and "cannot be reached" in outcome.err and "Nothing was answered: check" in outcome.err
     assert time.monotonic() - start < 20
 
 
@@ -242,7 +242,7 @@ def test_a_key_where_its_name_should_be(serve, ask):
 def test_one_prompt_that_is_too_long_costs_one_row(serve, ask):
     server = serve(reply=_unless_asked_about("Li2S", (400, _error("maximum context length is 10 tokens"))))
     outcome = ask(server.url, "--concurrency", "1")
-    assert outcome.code == 3 and "1 questions have no answer; the first: A prompt of about" in outcome.out
+    assert outcome.code == 3 and "Not every question has an answer; one: A prompt of about" in outcome.out
     assert "(answers: 1 error, 31 ok)" in outcome.err and server.sent == 32
 
 

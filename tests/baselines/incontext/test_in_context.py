@@ -91,7 +91,7 @@ def test_answers_are_paid_once(serve, ask):
     again = ask(server.url, "--fresh")
     more = ask(server.url, "--set", "max_tokens=2000", "--limit", "3")
     assert server.sent == 32 + 3
-    assert "0 requests sent now" in again.out and more.code == 3
+    assert " 0 requests sent" in again.out and more.code == 3
     pd.testing.assert_frame_equal(_predictions(first), _predictions(again))
 
 
@@ -188,14 +188,22 @@ def test_probes_tell_what_is_used(serve, ask):
     outcome = ask(server.url, "--probes", "--concurrency", "16")
     result = json.loads((_run(outcome) / "result.json").read_text())
     readings = {name: probe["reading"] for name, probe in result["probes"].items()}
-    assert set(readings) == {"image of another row", "no image", "no text", "text of another row", "no examples"}
-    for name in ("image of another row", "no image", "no examples"):
+    nothing = "no image, no examples"
+    assert set(readings) == {
+        "image of another row",
+        "no image",
+        "no text",
+        "text of another row",
+        "no examples",
+        nothing,
+    }
+    for name in ("image of another row", "no image", "no examples", nothing):
         assert "the score does not move" in readings[name] and result["probes"][name]["difference"]["value"] == 0
     for name in ("no text", "text of another row"):
         assert readings[name].endswith("text used.")
     assert all(reading in outcome.out for reading in readings.values())
-    assert server.sent == 6 * 32 and "probes 160 answers" in outcome.out
-    assert "Probes: what the model uses" in ask(server.url, "--probes").out and server.sent == 6 * 32
+    assert server.sent == 7 * 32 and "probes 192 answers" in outcome.out
+    assert "Probes: what the model uses" in ask(server.url, "--probes").out and server.sent == 7 * 32
 
 
 def test_a_dry_run_sends_nothing(serve, ask, monkeypatch):
@@ -213,7 +221,7 @@ def test_a_dry_run_sends_nothing(serve, ask, monkeypatch):
 
 
 def test_a_dry_run_counts_probes(serve, ask):
-    assert "24 requests" in ask(serve().url, "--dry-run", "--probes", "--limit", "4").out
+    assert "28 requests" in ask(serve().url, "--dry-run", "--probes", "--limit", "4").out
 
 
 def test_a_run_of_a_few_rows_has_no_rank(serve, ask, cli):
@@ -244,7 +252,7 @@ def test_prices(serve, ask):
     outcome = ask(server.url, "--prices", "prices.yaml")
     assert "cost $0.0640" in outcome.out  # 32 x (100 x 10 + 10 x 100) / 1e6
     dry = ask(server.url, "--prices", "prices.yaml", "--set", "shots=1", "--dry-run").out
-    assert "at most about $" in dry
+    assert "where every answer is as long as" in dry
 
 
 def test_custom_prompt(serve, ask):
@@ -312,6 +320,10 @@ def test_a_learning_curve(serve, cli):
     outcome = cli("stability", "in-context", "--task", "ecd-fcc/k_vrh", "--vary", "shots=0,1,5,20", *settings)
     assert outcome.code == 0 and server.sent == 128
     assert all(f"shots={k}" in outcome.out for k in (0, 1, 5, 20))
+    bounded = cli(
+        "stability", "in-context", "--task", "ecd-fcc/k_vrh", "--vary", "shots=2", *settings, "--max-requests", "5"
+    )
+    assert bounded.code == 1 and server.sent == 133 and "--max-requests 5 is reached" in bounded.err
     if importlib.util.find_spec("matplotlib"):
         Image.open(outcome.out.split("Drawn: ")[1].splitlines()[0]).verify()
 
@@ -320,8 +332,12 @@ def test_compared_with_each_baseline(serve, ask, cli):
     ask(serve().url, "--set", "image=false")
     for model in ("mean", "median"):
         cli("evaluate", model, "--task", "ecd-fcc/k_vrh", "-q")
-    (own,), everything = Path("runs").rglob("in-context-*"), [*Path("runs").glob("*/*")]
+    (own,) = Path("runs").rglob("in-context-*")
+    cli("evaluate", "mean", "--task", "ecd-fcc/k_vrh", "--protocol", "cv", "-q")
+    cli("evaluate", "mean", "--task", "ecd-fcc/k_vrh", "--limit", "3", "-q")
+    everything = [*Path("runs").glob("*/*")]
     outcome = cli("compare", own, *everything)
     assert outcome.code == 0 and outcome.out.count("the 95 % interval") == 2
+    assert "differ in protocol" in outcome.err and "asked for 3 rows only" in outcome.err
     found = json.loads(cli("compare", own, *everything, "--json").out)
     assert {Path(other["second"]).name.partition("-")[0] for other in found["others"]} == {"mean", "median"}
