@@ -155,3 +155,21 @@ def test_ranges_are_read_or_refused(text):
 )
 def test_ranges(text, expected):
     assert Range.parse("x", text) == expected
+
+
+def test_what_mostly_fails_is_no_candidate(cli, write_model, tmp_path):
+    """A failed prediction counts as the training mean, which may be better than an honest one."""
+    source = """
+import numpy as np
+class Shy:
+    def __init__(self, courage=1.0):
+        self.courage = courage
+    def fit(self, train, validation, context):
+        self.mean = float(np.mean(train["target"]))
+    def predict(self, data):
+        return np.full(len(data), self.mean + 50.0 if self.courage > 0.5 else np.nan)
+"""
+    search = ("--search", "courage=0:1", "--trials", 6, "--out", tmp_path / "tuning", "--json")
+    found = cli("tune", write_model(source), "--task", "ecd-fcc/k_vrh", *search)
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["best"]["courage"] > 0.5
