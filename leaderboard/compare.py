@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..benchmark.difference import Difference, differences
 from ..benchmark.errors import DataError
+from ..benchmark.scoring import COVERAGE_THRESHOLD
 from ..submissions.rescore import RescoredRun
 
 _SAME = ("task", "protocol", "split", "content_sha256")
@@ -29,8 +32,20 @@ def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
     return differences(one, two)
 
 
-def verdict(first: str, second: str, differences: dict[str, Difference], main: str = "rmse") -> str:
-    """One plain sentence on two models."""
+def coverages(*runs: RescoredRun) -> list[float]:
+    """Share of usable predictions of each run, on the split that ranks."""
+    return [run.scores[run.main].coverage for run in runs]
+
+
+def verdict(
+    first: str, second: str, differences: dict[str, Difference], coverage: Sequence[float], main: str = "rmse"
+) -> str:
+    """One plain sentence on two models; of one that mostly failed, nothing is said but that."""
+    for name, share in zip((first, second), coverage, strict=True):
+        if share < COVERAGE_THRESHOLD:
+            return (
+                f"{name} is not judged: only {share:.0%} of its predictions are there, the rest is the training mean."
+            )
     difference = differences[main]
     if difference.value is None:
         return f"{first} and {second} cannot be compared: {main.upper()} is undefined."

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...leaderboard.board import label, make_board, text_of
-from ...leaderboard.compare import compare, verdict
+from ...leaderboard.compare import compare, coverages, verdict
 from ...leaderboard.render import (
     REPORTED_COLUMNS,
     TERMINAL_COLUMNS,
@@ -69,7 +69,7 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: b
     names = label(one.run.result), label(two.run.result)
     if names[0] == names[1]:
         names = str(first), str(second)
-    sentence = verdict(*names, differences)
+    sentence = verdict(*names, differences, coverages(one, two))
     if as_json:
         say(
             json.dumps(
@@ -114,7 +114,7 @@ def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as
         gap, scores = differences["rmse"], two.scores[two.main]
         shown = "undefined" if gap.value is None else f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
         rows.append([other, text_of(scores.rmse), f"{scores.coverage:.0%}", shown, "yes" if gap.separates else "no"])
-        sentences.append(verdict(name, other, differences))
+        sentences.append(verdict(name, other, differences, coverages(one, two)))
         difference = {metric: value.model_dump() for metric, value in differences.items()}
         records.append({"second": str(folder), "verdict": sentences[-1], "difference": difference})
     if as_json:

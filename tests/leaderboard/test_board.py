@@ -78,9 +78,10 @@ def test_compare(runs):
     expected = forest.scores["holdout"].rmse.value - mean.scores["holdout"].rmse.value
     assert differences["rmse"].value == pytest.approx(expected)
     assert differences["rmse"].high < 0
-    assert verdict("a", "b", differences).startswith("a is better than b")
-    assert verdict("b", "a", compare(mean, forest)).startswith("a is better than b")
-    assert "cannot be told apart" in verdict("a", "a", compare(forest, forest))
+    assert verdict("a", "b", differences, (1, 1)).startswith("a is better than b")
+    assert verdict("b", "a", compare(mean, forest), (1, 1)).startswith("a is better than b")
+    assert "cannot be told apart" in verdict("a", "a", compare(forest, forest), (1, 1))
+    assert verdict("a", "b", differences, (1, 0.9)) == "b is not judged: only 90% of its predictions are there."
     with pytest.raises(DataError, match="differ in task"):
         compare(forest, other)
 
