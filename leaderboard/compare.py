@@ -43,9 +43,7 @@ def verdict(
     """One plain sentence on two models; of one that mostly failed, nothing is said but that."""
     for name, share in zip((first, second), coverage, strict=True):
         if share < COVERAGE_THRESHOLD:
-            return (
-                f"{name} is not judged: only {share:.0%} of its predictions are there, the rest is the training mean."
-            )
+            return f"{name} is not judged: only {share:.0%} of its predictions are there."
     difference = differences[main]
     if difference.value is None:
         return f"{first} and {second} cannot be compared: {main.upper()} is undefined."
