@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from .endpoint import duration
 
-_LONGEST = 120.0
+_LONGEST = 600.0
 
 
 class Pace:
