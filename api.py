@@ -84,11 +84,7 @@ def evaluate(
         >>> run = evaluate("composition-forest", "ecd-fcc/k_vrh")
         >>> run.result.scores["holdout"].rmse.value
     """
-    data = (
-        task
-        if isinstance(task, TaskData)
-        else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
-    )
+    data = _data_of(task, text=text, channel=channel, split=split, data_dir=data_dir)
     watchers = {"progress": progress, "step_progress": step_progress}
     given = {name: watcher for name, watcher in watchers.items() if watcher is not None}
     if limit is not None and limit < 1:
@@ -134,13 +130,14 @@ def preview(
     Raises:
         ModelError: the model asks no service.
     """
-    data = (
-        task
-        if isinstance(task, TaskData)
-        else load_task(task, text=text, channel=channel, split=split, data_dir=data_dir)
-    )
+    data = _data_of(task, text=text, channel=channel, split=split, data_dir=data_dir)
     setting = setting_of(seeds, "cpu", "runs", cache, service, protocol=protocol, limit=limit, probes=probes)
     return preview_model(resolve(model, parameters), data, setting)
+
+
+def _data_of(task: str | TaskData, **options: Any) -> TaskData:
+    """What `load_task` gives, or gave."""
+    return task if isinstance(task, TaskData) else load_task(task, **options)
 
 
 def setting_of(

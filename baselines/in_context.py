@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..benchmark.errors import ModelError
-from .incontext.asking import Asking, Question, run
+from .incontext.address import endpoint_url
+from .incontext.asking import Asking, Question
 from .incontext.batch import Batches
 from .incontext.checks import extra_fields, require_temperature, require_texts, require_variable
 from .incontext.conversation import Conversation
-from .incontext.endpoint import Endpoint, RejectedError, endpoint_url
+from .incontext.endpoint import Endpoint
 from .incontext.examples import SELECTIONS
+from .incontext.failures import RejectedError
 from .incontext.hearing import Hearing
+from .incontext.loop import run
 from .incontext.prices import find_price
 from .incontext.prompt import read_prompt
 from .incontext.rows import Rows

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from ...benchmark.errors import EcdbenchError, ServiceError
 from ...benchmark.service import Service
-from .endpoint import Endpoint, RejectedError, TransientError
+from .endpoint import Endpoint
+from .failures import RejectedError, TransientError
 from .pace import Pace
 from .prices import Price
 from .replies import FILTERED
@@ -21,7 +21,6 @@ from .store import Answer, AnswerStore, answer_key
 from .tokens import estimate_tokens
 from .usage import answer_cost
 
-_T = TypeVar("_T")
 _FIRST_TRIES, _TRIES = 3, 8  # of one question, before and after the endpoint has answered anything
 _DOUBTS = 3  # questions in a row that get no answer before anything else does
 _GRACE, _LOOK_AGAIN = 30.0, 0.5  # how much longer than an answer a claim lasts; how often another's is looked at
@@ -207,7 +206,6 @@ class Asking:
 
     async def _send(self, key: str, body: dict[str, Any]) -> tuple[Answer, dict[str, str]]:
         """One request within the budget; its answer is kept before anything else happens."""
-        estimate = self.estimated_cost(body)
         while True:
             await self._pace.ready()
             estimate = self.estimated_cost(body)
@@ -280,25 +278,3 @@ class Asking:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min" if minutes else f"{rest} s"
-
-
-def run(task: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine to its end, also where an event loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(task())
-    outcome: list[_T | BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(asyncio.run(task()))
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            outcome.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .asking import Question
-from .endpoint import RejectedError
+from .failures import RejectedError
 from .replies import FILTERED, OK, REFUSED, UNPARSED, read_reply
 from .store import Answer
 from .usage import UsageCount

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Mapping
-
-from .endpoint import duration
 
 _LONGEST = 600.0
 
@@ -37,7 +36,7 @@ class Pace:
         for kind, need in (("requests", 1), ("tokens", tokens)):
             remaining = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
             full = _number(headers.get(f"x-ratelimit-limit-{kind}"))
-            reset = duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
+            reset = _duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
             if remaining is None or reset is None or remaining >= need:
                 continue
             # `reset` is when all of it is there again; the part that is missing comes sooner.
@@ -48,5 +47,15 @@ class Pace:
 def _number(text: str | None) -> float | None:
     try:
         return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _duration(text: str) -> float | None:
+    """Seconds of a duration as rate-limit headers write it: `6m0s`, `1.5s`, `20ms`, or a bare number."""
+    found = re.findall(r"([\d.]+)(ms|h|m|s)", text)
+    scale = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+    try:
+        return sum(float(number) * scale[unit] for number, unit in found) if found else float(text)
     except ValueError:
         return None
