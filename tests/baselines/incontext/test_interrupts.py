@@ -44,6 +44,7 @@ def test_faults_and_kills_change_nothing_and_cost_nothing(serve, tmp_path, remem
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        time.sleep(0.05)  # an answer that was just being sent
         kills.append(time.monotonic())
     assert not Path(tmp_path / "two").exists()
     assert subprocess.run(command, env=os.environ, check=False).returncode == 3
