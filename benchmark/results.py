@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _PREDICTION_COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64",
-    "prediction": "float64", "target_hash": "string", "status": "string",
+    "prediction": "float64", "status": "string",
 }  # fmt: skip
-_OPTIONAL_COLUMNS = {"prediction_std": "float64"}
+_OPTIONAL_COLUMNS = {"target_hash": "string", "prediction_std": "float64", "check": "uint32"}
 
 
 class ModelRecord(BaseModel):
@@ -176,8 +176,8 @@ class Run:
     result: Result
 
     def predictions(self) -> pd.DataFrame:
-        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), `target_hash`,
-        and `prediction_std` where the model states one.
+        """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), and where they
+        are there `target_hash`, `prediction_std` (where the model states one), and `check` (of a submission).
 
         Raises:
             DataError: the file is absent or has other columns.

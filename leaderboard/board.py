@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from ..benchmark.errors import EcdbenchError
 from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..benchmark.task import revision_of
+from ..submissions.reference import References
 from ..submissions.rescore import RescoredRun, rescore
-from ..tasks.load import load_task
 from .compare import compare
 
 
@@ -119,13 +119,13 @@ def make_board(roots: Sequence[Path], task: str | None = None, data_dir: Path | 
     """
     runs: dict[tuple[str, str, str, str], list[RescoredRun]] = {}
     left_out = []
-    load = cache(partial(load_task, data_dir=data_dir))  # runs of a task share its data
+    references = References(data_dir)  # runs of a task share its data
     for folder in find_runs(roots):
         try:
             result = read_run(folder).result
             if task is not None and task not in (result.task, result.task.partition("/")[0]):
                 continue
-            run = rescore(folder, load)
+            run = rescore(folder, references)
         except EcdbenchError as error:
             left_out.append(f"{folder.name}: {error}")
             continue

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..benchmark.errors import DataError, EcdbenchError, ServiceError
-from ..benchmark.evaluator import score_frame, train_range
-from ..benchmark.protocol import Fold, folds_of, main_split
+from ..benchmark.evaluator import score_frame
 from ..benchmark.results import Run, read_run
 from ..benchmark.scoring import Scored, Scores, score
-from ..benchmark.task import TaskData
-from ..tasks.load import load_task
+from .reference import Place, Reference, References
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -23,72 +24,89 @@ class RescoredRun:
 
     Attributes:
         run: the run as it was found.
-        scored: predictions beside targets, by split.
-        ids: ids of the columns of `scored`, by split.
-        scores: recomputed scores, by split.
+        reference: what it was scored against.
+        predictions: its table, checked.
     """
 
     run: Run
-    scored: Mapping[str, Scored]
-    ids: Mapping[str, list[str]]
-    scores: Mapping[str, Scores]
+    reference: Reference
+    predictions: pd.DataFrame
 
     @property
     def main(self) -> str:
         """The split that ranks."""
-        return main_split(self.run.result.protocol)
+        return self.reference.main
+
+    @cached_property
+    def scored(self) -> Mapping[str, Scored]:
+        """Predictions beside targets, by split."""
+        means = {(s, f): mean for s in self.run.result.seeds for f, mean in self.reference.train_means.items()}
+        return score_frame(self.reference.data, self.predictions, means)
+
+    @cached_property
+    def ids(self) -> Mapping[str, list[str]]:
+        """Ids of the columns of `scored`, by split."""
+        return {str(split): sorted(set(part["id"])) for split, part in self.predictions.groupby("split")}
+
+    @cached_property
+    def scores(self) -> Mapping[str, Scores]:
+        """Recomputed scores, by split."""
+        return {split: score(part, self.reference.train_range) for split, part in self.scored.items()}
 
 
-def rescore(folder: Path, load: Callable[..., TaskData] = load_task) -> RescoredRun:
+def rescore(folder: Path, references: References | None = None) -> RescoredRun:
     """Read a run folder and recompute its scores from its predictions.
 
     Args:
         folder: the run folder.
-        load: loads a task by id and `split`.
+        references: loads the tasks; runs that share it share their data.
 
     Raises:
         DataError: the run is not readable, was made on other data, does not predict every id of its protocol exactly
             once per seed, or says targets that are not the data's.
     """
+    return rescore_run(read_run(folder), references or References())
+
+
+def rescore_run(run: Run, references: References) -> RescoredRun:
+    """As `rescore`, of a run that was read."""
     try:
-        return _rescore(read_run(folder), load)
+        return _rescored(run, references)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise DataError(f"{folder} cannot be scored again ({reason}); evaluate the model again.") from error
+        raise DataError(f"{run.folder} cannot be scored again ({reason}); evaluate the model again.") from error
 
 
-def _rescore(run: Run, load: Callable[..., TaskData]) -> RescoredRun:
-    folder, result = run.folder, run.result
-    data = _load_same(run, load)
-    folds = {fold.number: fold for fold in folds_of(data, result.protocol)}
+def _rescored(run: Run, references: References) -> RescoredRun:
+    reference = _same_data(run, references)
     frame = run.predictions()
-    _check_complete(folder, run, folds)
-    known = dict(zip(data.ids, data.targets(data.ids).tolist(), strict=True))
-    wrong = [m for m, h in zip(frame["id"], frame["target_hash"], strict=True) if data.target_hash(m, known[m]) != h]
-    if wrong:
-        raise DataError(f"{folder} was scored against another target for {wrong[0]}; evaluate the model again.")
-    means = _train_means(data, folds, result.seeds)
-    scored = score_frame(data, frame, means)
-    spread = train_range(data, result.protocol)
-    ids = {str(split): sorted(set(part["id"])) for split, part in frame.groupby("split")}
-    unit = data.task.target.unit
-    run = replace(run, result=result.model_copy(update={"unit": unit, "target": data.task.target.name}))
-    return RescoredRun(run, scored, ids, {split: score(part, spread) for split, part in scored.items()})
+    _check_complete(run, frame, reference)
+    if "target_hash" in frame.columns:
+        known = reference.target_hashes
+        wrong = [m for m, said in zip(frame["id"], frame["target_hash"], strict=True) if known[m] != said]
+        if wrong:
+            raise DataError(f"{run.folder} was scored against another target for {wrong[0]}; evaluate the model again.")
+    target = reference.data.task.target
+    run = replace(run, result=run.result.model_copy(update={"unit": target.unit, "target": target.name}))
+    found = RescoredRun(run, reference, frame)
+    _ = found.scores  # what cannot be scored fails here
+    return found
 
 
-def _load_same(run: Run, load: Callable[..., TaskData]) -> TaskData:
+def _same_data(run: Run, references: References) -> Reference:
     """The data that a run was made on: the task of its name if the content is the same, else its source."""
     result = run.result
     places = dict.fromkeys((result.task, result.source or result.task))
     failure = None
     for place in places:
         try:
-            data = load(place, split=result.split)
+            found = references.of(place, result.split, result.protocol)
         except EcdbenchError as error:
             failure = failure or error
             continue
-        if data.task.id == result.task and dict(data.task.content_sha256) == result.content_sha256:
-            return data
+        task = found.data.task
+        if task.id == result.task and dict(task.content_sha256) == result.content_sha256:
+            return found
         failure = DataError(f"{run.folder} was made on another version of {result.task}; evaluate the model again.")
     if result.source not in (None, result.task) and not isinstance(failure, ServiceError):
         raise DataError(
@@ -98,27 +116,32 @@ def _load_same(run: Run, load: Callable[..., TaskData]) -> TaskData:
     raise failure or DataError(f"{run.folder} names no task; evaluate the model again.")
 
 
-def _check_complete(folder: Path, run: Run, folds: Mapping[int, Fold]) -> None:
+def _check_complete(run: Run, frame: pd.DataFrame, reference: Reference) -> None:
     """Every id of the protocol, once per seed; splits that do not rank may be absent as a whole."""
-    frame = run.predictions()
-    found = sorted(zip(frame["seed"], frame["fold"], frame["split"], frame["id"], strict=True))
-    present = set(frame["split"])
-    expected = sorted(
-        (seed, fold.number, split, material)
-        for seed in run.result.seeds
-        for fold in folds.values()
-        for split, members in fold.predicted.items()
-        if split in present or split == main_split(run.result.protocol)
-        for material in members
-    )
-    if found != expected or len(set(run.result.seeds)) < len(run.result.seeds):
-        odd = sorted(set(map(tuple, found)) ^ set(expected)) or found
-        raise DataError(
-            f"{folder} does not hold each prediction of its protocol once (first difference: {odd[0][-1]}, seed "
-            f"{odd[0][0]}); evaluate the model again."
-        )
+    present = set(frame["split"]) | {reference.main}
+    expected = frozenset[Place]().union(*(places for split, places in reference.places.items() if split in present))
+    found: dict[int, list[Place]] = {}
+    for seed, *place in zip(frame["seed"], frame["fold"], frame["split"], frame["id"], strict=True):
+        found.setdefault(seed, []).append(tuple(place))
+    seeds = run.result.seeds
+    strange = sorted(set(found) ^ set(seeds))
+    if strange or len(set(seeds)) < len(seeds):
+        what = f"seed {strange[0]} is only on one side" if strange else "a seed is named twice"
+        raise DataError(f"{run.folder}: result.json and the predictions name other seeds ({what}); evaluate again.")
+    for seed, places in found.items():
+        if len(places) != len(expected) or set(places) != expected:
+            raise DataError(
+                f"{run.folder} does not hold each prediction of its protocol once ({_odd(places, expected)}, "
+                f"seed {seed}); evaluate the model again."
+            )
 
 
-def _train_means(data: TaskData, folds: Mapping[int, Fold], seeds: list[int]) -> dict[tuple[int, int], float]:
-    means = {number: float(np.mean(data.targets(fold.train))) for number, fold in folds.items()}
-    return {(seed, number): mean for number, mean in means.items() for seed in seeds}
+def _odd(places: list[Place], expected: frozenset[Place]) -> str:
+    """The first prediction that is missing, not asked for, or there twice."""
+    there = set(places)
+    if missing := sorted(expected - there):
+        return f"{missing[0][2]} of {missing[0][1]} is missing"
+    if extra := sorted(there - expected, key=str):
+        return f"{extra[0][2]} of {extra[0][1]}, fold {extra[0][0]}, was not asked for"
+    twice = next(place for place in sorted(places) if places.count(place) > 1)
+    return f"{twice[2]} of {twice[1]} is there twice"

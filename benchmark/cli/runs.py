@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,9 @@ from ...leaderboard.render import (
     to_json,
     to_markdown,
 )
+from ...submissions.reference import References
 from ...submissions.rescore import RescoredRun, rescore
 from ...tasks.catalogue import task_ids
-from ...tasks.load import load_task
 from ..errors import DataError, EcdbenchError, unknown_name
 from .output import print_table, say, warn
 from .scores import print_result
@@ -33,7 +32,7 @@ _FORMATS = ("terminal", "markdown", "csv", "json")
 
 def show_command(folder: Path, data_dir: Path | None, as_json: bool) -> None:
     """Print a run, its scores recomputed."""
-    run = rescore(folder, partial(load_task, data_dir=data_dir))
+    run = rescore(folder, References(data_dir))
     result = run.run.result.model_copy(update={"scores": dict(run.scores)})
     if as_json:
         say(result.model_dump_json(indent=1))
@@ -63,8 +62,8 @@ def _largest_errors(run: RescoredRun) -> list[list[str]]:
 
 def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: bool) -> None:
     """Print the paired differences of two runs and one sentence."""
-    load = partial(load_task, data_dir=data_dir)
-    one, two = rescore(first, load), rescore(second, load)
+    references = References(data_dir)
+    one, two = rescore(first, references), rescore(second, references)
     differences = compare(one, two)
     names = label(one.run.result), label(two.run.result)
     if names[0] == names[1]:
@@ -100,11 +99,11 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, as_json: b
 
 def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as_json: bool) -> None:
     """Print the paired RMSE difference of a run and each of several others, and a sentence on each."""
-    load = cache(partial(load_task, data_dir=data_dir))
-    one = rescore(first, load)
+    references = References(data_dir)
+    one = rescore(first, references)
     name, rows, records, sentences = label(one.run.result), [], [], []
     for folder in others:
-        two = rescore(folder, load)
+        two = rescore(folder, references)
         try:
             differences = compare(one, two)
         except DataError as error:

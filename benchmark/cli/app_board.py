@@ -1,0 +1,117 @@
+"""The commands that look at runs and rank them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DataDir, Json, Quiet
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command(epilog="Example: ecdbench show runs/sfe/pixel-ridge-cv-official-1a2b3c4d")
+def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show a run: scores of every split, largest errors, time, provenance."""
+    from .runs import show_command
+
+    show_command(run, data_dir, json)
+
+
+@commands.command(
+    epilog="Examples: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-...   |   "
+    "ecdbench compare runs/ecd-fcc--k_vrh/in-context-... runs/ecd-fcc--k_vrh/*"
+)
+def compare(
+    first: Path,
+    others: Annotated[list[Path], typer.Argument(help="One run, or several, each compared with the first.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Compare a run with others on the same samples: paired bootstrap of the difference."""
+    from .runs import compare_command, compare_with_each
+
+    rest = [other for other in others if other.resolve() != first.resolve()] or others
+    if len(rest) == 1:
+        compare_command(first, rest[0], data_dir, json)
+    else:
+        compare_with_each(first, rest, data_dir, json)
+
+
+@commands.command(epilog="Example: ecdbench leaderboard --task sfe --format markdown > sfe.md")
+def leaderboard(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders with runs; `runs` by default.")] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="One task, or all of a dataset.")] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")] = "terminal",
+    data_dir: DataDir = None,
+) -> None:
+    """Rank runs. Every number is recomputed from predictions."""
+    from .runs import leaderboard_command
+
+    leaderboard_command(runs or [Path("runs")], task, format, data_dir)
+
+
+@commands.command(
+    epilog="Example: ecdbench submit runs/*/my_model-* --card card.yaml   (then open a pull request with the entries)"
+)
+def submit(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of one model.")],
+    card: Annotated[Path, typer.Option(help="The model's card; `ecdbench card init` writes a template.")],
+    out: Annotated[Path, typer.Option(help="The folder of entries.")] = Path("submissions/entries"),
+    data_dir: DataDir = None,
+) -> None:
+    """Turn runs into entries: the card, predictions of all seeds and folds, and scores to be recomputed.
+
+    An entry that is there already gets these runs in addition, or in place of the same ones.
+    """
+    from .submissions import submit_command
+
+    submit_command(runs, card, out, data_dir)
+
+
+@commands.command(epilog="Examples: ecdbench verify   |   ecdbench verify submissions/entries/sfe/my-model")
+def verify(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Entries, or folders of them; the accepted ones.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Verify entries: files, card, ids, data and every score, recomputed from the predictions.
+
+    Nothing of an entry is executed. Exits with 1 where an entry is refused, with 3 where one should be looked at.
+    """
+    from .submissions import verify_command
+
+    verify_command(paths, data_dir, json, quiet)
+
+
+card_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Model cards: a template, and what is expected."
+)
+commands.add_typer(card_app, name="card")
+
+
+@card_app.command("init", epilog="Example: ecdbench card init card.yaml")
+def card_init(path: Annotated[Path, typer.Argument(help="File to write.")] = Path("card.yaml")) -> None:
+    """Write a commented template of a model card."""
+    from .submissions import card_init_command
+
+    card_init_command(path)
+
+
+@card_app.command("schema", epilog="Example: ecdbench card schema > card.schema.json")
+def card_schema() -> None:
+    """Print what a card may hold, as a JSON schema."""
+    from .submissions import card_schema_command
+
+    card_schema_command()
+
+
+@card_app.command("check", epilog="Example: ecdbench card check card.yaml")
+def card_check(path: Path) -> None:
+    """Check a card."""
+    from .submissions import card_check_command
+
+    card_check_command(path)

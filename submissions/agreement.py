@@ -1,0 +1,30 @@
+"""Whether a card and a run speak of the same model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..benchmark.errors import DataError
+from ..benchmark.results import Result
+from .card import Card
+
+
+def check_card(card: Card, result: Result, folder: Path) -> None:
+    """Compare what a card states with what a run recorded.
+
+    Raises:
+        DataError: inputs, text tier or number of seeds differ, or random weights are called pretrained.
+    """
+    inputs = result.model.inputs
+    pairs: list[tuple[str, object, object]] = []
+    if inputs is not None:
+        pairs.append(("inputs", sorted(card.inputs), sorted(inputs)))
+    if "text" in card.inputs or card.text_tier != "none":
+        pairs.append(("text_tier", card.text_tier, result.text))
+    if result.protocol == "fixed":
+        pairs.append(("seeds", card.seeds, len(result.seeds)))
+    for name, stated, recorded in pairs:
+        if stated != recorded:
+            raise DataError(f"{folder}: the card says {name} {stated!r}, the run {recorded!r}; correct the card.")
+    if result.model.info.get("weights") == "random" and card.is_pretrained:
+        raise DataError(f"{folder}: the run has random weights and the card says that it is pretrained; correct it.")

@@ -1,0 +1,172 @@
+"""The model card of a submission: who made the model, what it looks at, what it was trained on, what it took."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ..benchmark.errors import DataError
+from .strict_yaml import read_mapping
+
+CARD = "card.yaml"
+_INPUTS = Literal["image", "density", "formula", "text"]
+# ASCII only, so that two names which look alike are alike.
+_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9.+_ -]{0,58}[A-Za-z0-9+])?$"
+# Cc, Cf, Cs, Co, Zl, Zp: invisible, or able to turn the direction of a line.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _printable(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in _UNPRINTABLE and character not in "\n\t":
+            raise ValueError(f"has the invisible character U+{ord(character):04X}")
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text.strip():
+        raise ValueError("has more than one line")
+    return text
+
+
+def _orcid(value: str) -> str:
+    digits = value.replace("-", "")
+    total = 0
+    for digit in digits[:-1]:  # ISO 7064, mod 11-2
+        total = (total + int(digit)) * 2
+    check = (12 - total % 11) % 11
+    if digits[-1] != ("X" if check == 10 else str(check)):
+        raise ValueError("is no ORCID: its last digit does not fit the others")
+    return value
+
+
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_one_line),
+    AfterValidator(_printable),
+]
+Paragraph = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_printable)]
+Orcid = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$"), AfterValidator(_orcid)]
+Link = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?:[/?#][!-~]*)?$", max_length=300)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e12)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Author(_Strict):
+    """Who made the model."""
+
+    name: Line
+    orcid: Orcid | None = Field(None, description="As in 0000-0002-1825-0097.")
+
+
+class Licenses(_Strict):
+    """SPDX identifiers, or words where there is none."""
+
+    code: Line
+    weights: Line | None = Field(None, description="Leave out where there are no weights.")
+
+
+class Pretraining(_Strict):
+    """What the model saw before it was fitted here."""
+
+    data: Line | None = Field(None, description="As in ImageNet-1k; leave out where the model is not pretrained.")
+    exposure: Literal["none", "unrelated", "possible", "known"] = Field(
+        description="Could it have met the holdout? none: not pretrained. unrelated: on data without materials. "
+        "possible: on data that may hold these materials, such as web text. known: it saw rows of this benchmark."
+    )
+
+
+class Card(_Strict):
+    """A model card. `ecdbench card init` writes a template, `ecdbench card schema` this as a JSON schema."""
+
+    name: Annotated[str, StringConstraints(pattern=_NAME)] = Field(
+        description="Letters, digits, spaces and . + _ - of ASCII, at most 60; one model, one name."
+    )
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,30}$")]
+    authors: list[Author] = Field(min_length=1, max_length=50)
+    licenses: Licenses
+    link: Link | None = Field(None, description="Code or paper, https.")
+    inputs: list[_INPUTS] = Field(max_length=4, description="The columns the model looks at; [] for none.")
+    text_tier: Literal["none", "single", "key", "all"] = Field(description="The text it was given.")
+    pretraining: Pretraining
+    parameters: int | None = Field(None, ge=0, le=10**15, description="How many numbers it has learnt, in all.")
+    hardware: Line | None = None
+    training_hours: Amount | None = Field(None, description="Hours for all seeds and folds of one task.")
+    cost: Amount | None = Field(None, description="Dollars for all answers of one task, where a service was paid.")
+    seeds: int = Field(ge=1, le=10_000, description="How many seeds the fixed protocol has.")
+    notes: Paragraph = ""
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the model saw other data before."""
+        return self.pretraining.exposure != "none"
+
+    @property
+    def slug(self) -> str:
+        """The name of its folder."""
+        return slug_of(self.name)
+
+
+def slug_of(name: str) -> str:
+    """A name as a folder is called: lower case, dashes for spaces."""
+    return re.sub(r"[ _]+", "-", name.lower())
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        DataError: it is not plain YAML, or not a card; the message names the field.
+    """
+    return card_of(read_mapping(path), path)
+
+
+def card_of(values: dict[str, Any], path: Path) -> Card:
+    """A card from its values; `path` is named in errors.
+
+    Raises:
+        DataError: a field is absent, unknown, or not what it should be.
+    """
+    try:
+        return Card.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "card"
+        problem = first["msg"].removeprefix("Value error, ")
+        more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        raise DataError(f"{path}: {where}: {problem}{more}; `ecdbench card schema` says what is expected.") from error
+
+
+TEMPLATE = """\
+# A model card. Fill in, delete what does not apply, and give it to `ecdbench submit RUN... --card card.yaml`.
+name: my-model                # ASCII letters, digits, spaces, . + _ -; one model, one name
+version: "1.0"                # yours; in quotes, so that 1.10 stays 1.10
+authors:
+  - name: Your Name
+    # orcid: 0000-0002-1825-0097
+licenses:
+  code: Apache-2.0            # SPDX identifier
+  # weights: Apache-2.0       # where there are weights
+# link: https://example.org/my-model
+inputs: [image]               # what it looks at: image, density, formula, text; [] for nothing
+text_tier: none               # the text it was given: none, single, key or all
+pretraining:
+  # data: ImageNet-1k         # what it was trained on before
+  exposure: none              # none: not pretrained; unrelated: on data without materials; possible: on data that may
+                              # hold these materials, such as web text; known: it saw rows of this benchmark
+# parameters: 1746433         # how many it has
+# hardware: one A100
+# training_hours: 0.5         # all seeds and folds of one task
+# cost: 1.20                  # dollars for all answers of one task, where a service was paid
+seeds: 1                      # seeds of the fixed protocol
+notes: |
+  What a reader should know.
+"""

@@ -1,0 +1,94 @@
+"""What runs are scored against: targets and folds of each task and protocol, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..benchmark.evaluator import train_range
+from ..benchmark.protocol import Fold, folds_of, main_split
+from ..benchmark.task import TaskData
+from ..tasks.load import load_task
+
+Place = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A task's data under one protocol.
+
+    Attributes:
+        data: the task.
+        protocol: `fixed` or `cv`.
+    """
+
+    data: TaskData
+    protocol: str
+
+    @property
+    def main(self) -> str:
+        """The split that ranks."""
+        return main_split(self.protocol)
+
+    @cached_property
+    def folds(self) -> dict[int, Fold]:
+        """Folds by number."""
+        return {fold.number: fold for fold in folds_of(self.data, self.protocol)}
+
+    @cached_property
+    def places(self) -> Mapping[str, frozenset[Place]]:
+        """The (fold, split, id) that a whole run predicts, by split."""
+        found: dict[str, set[Place]] = {}
+        for fold in self.folds.values():
+            for split, ids in fold.predicted.items():
+                found.setdefault(split, set()).update((fold.number, split, material) for material in ids)
+        return {split: frozenset(places) for split, places in found.items()}
+
+    @cached_property
+    def train_means(self) -> dict[int, float]:
+        """Mean training target by fold."""
+        return {number: float(np.mean(self.data.targets(fold.train))) for number, fold in self.folds.items()}
+
+    @cached_property
+    def train_range(self) -> float:
+        """Maximum minus minimum of the targets that are learnt from."""
+        return train_range(self.data, self.protocol)
+
+    @cached_property
+    def target_hashes(self) -> dict[str, str]:
+        """The hash that ties a prediction to its target, by id."""
+        ids = self.data.ids
+        return {m: self.data.target_hash(m, t) for m, t in zip(ids, self.data.targets(ids).tolist(), strict=True)}
+
+
+@dataclass(frozen=True)
+class References:
+    """Loads each task once, for the runs that share it.
+
+    Targets are kept in memory: nothing that predicts runs here.
+
+    Attributes:
+        data_dir: where datasets that are not packaged are.
+    """
+
+    data_dir: Path | None = None
+    _loaded: dict[tuple[str, str], TaskData] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, str, str], Reference] = field(default_factory=dict, repr=False)
+
+    def of(self, place: str, split: str, protocol: str) -> Reference:
+        """The reference of a task (id, folder or Hub address), split scheme and protocol.
+
+        Raises:
+            DataError: unknown task, split or protocol; data absent or changed.
+        """
+        key = (place, split, protocol)
+        if key not in self._known:
+            if (place, split) not in self._loaded:
+                data = load_task(place, split=split, data_dir=self.data_dir)
+                self._loaded[place, split] = replace(data, _read_targets=cache(data._read_targets))
+            self._known[key] = Reference(self._loaded[place, split], protocol)
+        return self._known[key]

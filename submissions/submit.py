@@ -1,0 +1,106 @@
+"""Turn runs into entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..benchmark.errors import DataError
+from ..benchmark.results import Result, write_run
+from ..benchmark.scoring import Scores
+from ..benchmark.storage import write_text
+from .agreement import check_card
+from .card import CARD, Card, card_of
+from .claims import rounded
+from .curves import curves_of
+from .entry import CURVES, folder_of
+from .reference import References
+from .rescore import RescoredRun, rescore
+from .strict_yaml import read_mapping
+from .table import checksums
+
+
+def submit(runs: Sequence[Path], card_file: Path, out: Path, references: References) -> list[Path]:
+    """Write entries, one per task, from runs of one model; other runs of an entry that is there already stay.
+
+    Args:
+        runs: run folders.
+        card_file: the model's card.
+        out: the folder of entries.
+        references: loads the tasks.
+
+    Returns:
+        The entries' folders.
+
+    Raises:
+        DataError: a run cannot be recomputed, is of some rows only, is given twice, or does not fit the card.
+    """
+    card = card_of(read_mapping(card_file), card_file)
+    found: dict[tuple[str, str, str], RescoredRun] = {}
+    for folder in runs:
+        run = rescore(folder, references)
+        result = run.run.result
+        check_card(card, result, folder)
+        if result.limit is not None:
+            raise DataError(f"{folder} asked for {result.limit} rows only (--limit); evaluate the model on all.")
+        key = (result.task, result.protocol, result.split)
+        if key in found:
+            raise DataError(
+                f"{folder} and {found[key].run.folder} are both of {' '.join(key)}; one model has one run there, with "
+                "all its seeds (--seeds)."
+            )
+        found[key] = run
+    written = []
+    for (task, protocol, split), run in found.items():
+        entry = out / folder_of(task) / card.slug
+        _write(entry / f"{protocol}-{split}", run)
+        written.append(entry)
+    for entry in dict.fromkeys(written):
+        write_text(entry / CARD, card_text(card))
+    return list(dict.fromkeys(written))
+
+
+def card_text(card: Card) -> str:
+    """A card as YAML, without what was left out."""
+    import yaml
+
+    return yaml.safe_dump(card.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True, width=110)
+
+
+def _write(folder: Path, run: RescoredRun) -> None:
+    frame = run.predictions.drop(columns=["target_hash"], errors="ignore")
+    if curves := curves_of(run.run.folder):
+        write_text(folder / CURVES, curves.model_dump_json() + "\n")
+    else:
+        (folder / CURVES).unlink(missing_ok=True)
+    write_run(
+        folder, _claimed(run.run.result, run.scores), frame.assign(check=checksums(frame)).astype({"check": "uint32"})
+    )
+
+
+def _claimed(result: Result, scores: Any) -> Result:
+    """A run's record as it is offered: scores rounded, without what cannot be recomputed and where it was made."""
+    model = result.model.model_copy(
+        update={"spec": _name_only(result.model.spec), "parameters": _without_places(result.model.parameters)}
+    )
+    claimed: dict[str, Scores] = {split: rounded(score) for split, score in scores.items()}
+    return result.model_copy(
+        update={"source": None, "model": model, "scores": claimed, "stages": {}, "probes": {}},
+    )
+
+
+def _without_places(value: Any) -> Any:
+    """Parameters without the folders and addresses of the machine they were given on."""
+    if isinstance(value, dict):
+        return {name: _without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_without_places(part) for part in value]
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        return "address left out"
+    return _name_only(value) if isinstance(value, str) else value
+
+
+def _name_only(value: str) -> str:
+    """The last part of an absolute path; anything else as it is."""
+    return Path(value).name if Path(value).is_absolute() else value

@@ -1,0 +1,157 @@
+"""Verify entries: nothing that an entry says of itself is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..benchmark.errors import DataError, EcdbenchError
+from ..benchmark.protocol import PROTOCOLS
+from ..benchmark.results import Result, Run, read_run
+from ..benchmark.scoring import COVERAGE_THRESHOLD
+from .agreement import check_card
+from .claims import agree, first_difference
+from .curves import Curves, read_curves
+from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry
+from .plausible import suspicions
+from .reference import References
+from .rescore import RescoredRun, rescore_run
+from .table import check_file, check_rows
+
+
+@dataclass(frozen=True)
+class VerifiedRun:
+    """A run of an entry, its scores recomputed.
+
+    Attributes:
+        rescored: the run.
+        curves: its learning curves, as the submitter states them.
+        suspicions: what somebody should look at before the run is ranked.
+    """
+
+    rescored: RescoredRun
+    curves: Curves | None
+    suspicions: list[str]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What became of an entry.
+
+    Attributes:
+        folder: where it is.
+        entry: the entry; None where its files are not in order.
+        runs: its runs; empty where it is refused.
+        refusal: why it is refused, in a sentence; None where it is not.
+    """
+
+    folder: Path
+    entry: Entry | None = None
+    runs: list[VerifiedRun] = field(default_factory=list)
+    refusal: str | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        """What somebody should look at, by run."""
+        return [f"{run.rescored.run.folder}: {text}" for run in self.runs for text in run.suspicions]
+
+    @property
+    def verdict(self) -> str:
+        """`refused`, `flagged` or `verified`."""
+        return "refused" if self.refusal else "flagged" if self.flags else "verified"
+
+
+def verify_entry(folder: Path, references: References) -> Verified:
+    """Verify one entry; whatever is wrong with it, it comes back with the reason.
+
+    Args:
+        folder: the entry.
+        references: loads the tasks.
+    """
+    entry = None
+    try:
+        entry = open_entry(folder)
+        return Verified(folder, entry, [_verified_run(entry, run, references) for run in entry.runs])
+    except EcdbenchError as error:
+        return Verified(folder, entry, refusal=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's files do, the other entries are read
+        reason = f"{type(error).__name__}: {str(error)[:200]}".partition("\n")[0]
+        return Verified(folder, entry, refusal=f"{folder} cannot be read ({reason}).")
+
+
+def verify_all(
+    roots: Sequence[Path], references: References, progress: Callable[[int, int, str], None] = lambda *_: None
+) -> Iterator[Verified]:
+    """Verify every entry under `roots`, one after another.
+
+    Args:
+        roots: entries, or folders with entries in them.
+        references: loads the tasks.
+        progress: called with entries done, entries in all, and the next one's name.
+    """
+    places = list(dict.fromkeys(place for root in roots for place in find_entries(root)))
+    first: dict[tuple[str, str], Path] = {}
+    for done, place in enumerate(places):
+        progress(done, len(places), place.name)
+        name = place.resolve().parent.name, place.name.lower()
+        if (before := first.setdefault(name, place)) != place:
+            yield Verified(place, refusal=f"{place} has the name of {before}; give the model a name of its own.")
+        else:
+            yield verify_entry(place, references)
+
+
+def _verified_run(entry: Entry, folder: Path, references: References) -> VerifiedRun:
+    run = read_run(folder)
+    result = run.result
+    _check_record(entry, folder, result)
+    check_file(folder / PREDICTIONS)
+    rescored = rescore_run(run, references)
+    check_rows(folder / PREDICTIONS, rescored.predictions)
+    _check_claims(run, rescored)
+    check_card(entry.card, result, folder)
+    data = rescored.reference.data
+    found = suspicions(rescored.scored[rescored.main], data.targets(data.ids))
+    return VerifiedRun(rescored, read_curves(folder / CURVES), found)
+
+
+def _check_record(entry: Entry, folder: Path, result: Result) -> None:
+    """What a record says of its place and kind."""
+    if result.task != entry.task:
+        raise DataError(f"{folder} is a run on {result.task[:80]}, but lies in the folder of {entry.task}; move it.")
+    if result.source not in (None, result.task):
+        raise DataError(f"{folder} was made on another place's data ({result.source[:80]}); submit it again.")
+    if result.protocol not in PROTOCOLS or folder.name != f"{result.protocol}-{result.split}":
+        raise DataError(
+            f"{folder} is called otherwise than its record says, {result.protocol[:30]}-{result.split[:30]}; rename it."
+        )
+    if result.limit is not None or result.stages or result.probes:
+        raise DataError(
+            f"{folder} holds scores that its predictions do not give (stages, probes or a limit); submit it "
+            "with `ecdbench submit`, which leaves them out."
+        )
+
+
+def _check_claims(run: Run, found: RescoredRun) -> None:
+    """Every number that can be recomputed, against the one that is claimed."""
+    result, folder = run.result, run.folder
+    task = found.reference.data.task
+    if (result.target, result.unit) != (task.target.name, task.target.unit):
+        raise DataError(f"{folder} states another target or unit than {task.target.name} in {task.target.unit}.")
+    if set(result.scores) != set(found.scores):
+        raise DataError(f"{folder} claims scores of other splits than it has predictions of.")
+    for split, claimed in result.scores.items():
+        if difference := first_difference(claimed, found.scores[split]):
+            raise DataError(f"{folder}: the claimed scores do not follow from the predictions: {split} {difference}.")
+    if not agree(result.train_range, found.reference.train_range):
+        raise DataError(f"{folder}: train_range is {found.reference.train_range:.6g}, not {result.train_range:.6g}.")
+    if result.rankable != (found.scores[found.main].coverage >= COVERAGE_THRESHOLD):
+        raise DataError(f"{folder}: rankable does not follow from the coverage.")
+    means, parts = found.reference.train_means, [(part.seed, part.fold) for part in result.parts]
+    if sorted(parts) != sorted((seed, fold) for seed in result.seeds for fold in means):
+        raise DataError(f"{folder} does not describe each of its parts (seed and fold) once.")
+    for part in result.parts:
+        if not agree(part.train_mean, means[part.fold]):
+            raise DataError(f"{folder}: the train_mean of fold {part.fold} is {means[part.fold]:.6g}.")
+        if part.n_train != len(found.reference.folds[part.fold].train):
+            raise DataError(f"{folder}: n_train of fold {part.fold} is not the number of its training rows.")

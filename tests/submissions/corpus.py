@@ -1,0 +1,301 @@
+"""Hostile entries: each a function that spoils an honest one, and what the refusal must say."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from ecdbench import load_task
+from ecdbench.submissions.claims import rounded
+from ecdbench.submissions.reference import References
+from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.table import checksums
+
+SCRIPT = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+CANARY = "canary-was-executed"
+
+
+def card(change):
+    def spoil(entry: Path):
+        file = entry / "card.yaml"
+        file.write_text(change(file.read_text()))
+
+    return spoil
+
+
+def raw_card(content: bytes):
+    return lambda entry: (entry / "card.yaml").write_bytes(content)
+
+
+def line(field: str, value: str):
+    """Replace a field of the card."""
+
+    def change(text: str) -> str:
+        return yaml.safe_dump(yaml.safe_load(text) | {field: yaml.safe_load(value)}, allow_unicode=True)
+
+    return card(change)
+
+
+def result(**changes):
+    def spoil(entry: Path):
+        file = entry / "fixed-official" / "result.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return spoil
+
+
+def edit_result(change):
+    def spoil(entry: Path):
+        file = entry / "fixed-official" / "result.json"
+        content = json.loads(file.read_text())
+        change(content)
+        file.write_text(json.dumps(content))
+
+    return spoil
+
+
+def rows(change, honest_checks=False, claim_again=False):
+    """Change the table; a cheat may compute the checksums and scores again."""
+
+    def spoil(entry: Path):
+        run = entry / "fixed-official"
+        frame = change(pd.read_parquet(run / "predictions.parquet"))
+        if honest_checks or claim_again:
+            frame["check"] = np.array(checksums(frame), dtype="uint32")
+        frame.to_parquet(run / "predictions.parquet", index=False)
+        if claim_again:
+            content = json.loads((run / "result.json").read_text())
+            found = rescore(run, References())
+            content["scores"] = {s: json.loads(rounded(v).model_dump_json()) for s, v in found.scores.items()}
+            (run / "result.json").write_text(json.dumps(content))
+
+    return spoil
+
+
+def one(frame, column, value):
+    frame = frame.copy()
+    frame.loc[frame.index[frame["split"] == "holdout"][3], column] = value
+    return frame
+
+
+def last_digit(frame):
+    frame = frame.copy()
+    at = frame.index[frame["split"] == "holdout"][5]
+    frame.loc[at, "prediction"] = np.nextafter(frame.loc[at, "prediction"], np.inf)
+    return frame
+
+
+def copied(frame, share):
+    data = load_task("ecd-fcc/k_vrh")
+    targets = dict(zip(data.ids, data.targets(data.ids), strict=True))
+    frame = frame.copy()
+    chosen = frame["split"].eq("holdout") & (np.arange(len(frame)) % round(1 / share) == 0)
+    frame.loc[chosen, "prediction"] = frame.loc[chosen, "id"].map(targets)
+    return frame
+
+
+def table(build):
+    """Write another parquet file."""
+
+    def spoil(entry: Path):
+        file = entry / "fixed-official" / "predictions.parquet"
+        pq.write_table(build(pq.read_table(file)), file)
+
+    return spoil
+
+
+def bomb(_table):
+    n = 30_000_000
+    return pa.table({"id": pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype="int8")), ["mp-1"])})
+
+
+def linked(entry: Path):
+    target = entry / "fixed-official" / "predictions.parquet"
+    moved = entry.parent.parent / f"{entry.name}.parquet"
+    target.rename(moved)
+    target.symlink_to(moved)
+
+
+def folder_linked(entry: Path):
+    moved = entry.parent.parent / f"{entry.name}-moved"
+    entry.rename(moved)
+    entry.symlink_to(moved)
+
+
+def zipped(entry: Path):
+    with zipfile.ZipFile(entry.with_suffix(".zip"), "w") as archive:
+        archive.write(entry / "card.yaml", "../../card.yaml")
+    for file in sorted(entry.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    entry.rmdir()
+    entry.with_suffix(".zip").rename(entry)
+
+
+def digit(content, *path):
+    *parents, last = path
+    for part in parents:
+        content = content[part]
+    text = f"{content[last]:.6g}"
+    at = next(i for i in reversed(range(len(text))) if text[i].isdigit())
+    content[last] = float(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
+
+
+def named(name: str):
+    return lambda entry: (entry / name).write_text("x")
+
+
+def pickled(name: str):
+    return lambda entry: (entry / name).write_bytes(b"cos\nsystem\n(S'touch " + CANARY.encode() + b"'\ntR.")
+
+
+BILLION_LAUGHS = b"a: &a [x,x,x,x,x,x,x,x]\n" + b"".join(
+    f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n".encode()
+    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+EXECUTES = f"notes: !!python/object/apply:os.system ['touch {CANARY}']\n".encode()
+
+# name: (what is done, what the sentence must hold)
+REFUSED = {
+    "nan": (rows(lambda f: one(f, "prediction", np.nan), honest_checks=True), "finite number"),
+    "inf": (rows(lambda f: one(f, "prediction", np.inf), honest_checks=True), "finite number"),
+    "minus-inf": (rows(lambda f: one(f, "prediction", -np.inf), honest_checks=True), "finite number"),
+    "failed-with-number": (rows(lambda f: one(f, "status", "refused"), honest_checks=True), "finite number"),
+    "missing-id": (rows(lambda f: f.drop(f.index[f["split"] == "holdout"][0])), "is missing"),
+    "missing-split": (rows(lambda f: f[f["split"] != "holdout"]), "is missing"),
+    "no-rows": (rows(lambda f: f[:0]), "other seeds"),
+    "duplicate-id": (rows(lambda f: pd.concat([f, f[-1:]])), "there twice"),
+    "duplicate-instead": (rows(lambda f: one(f, "id", f["id"].iloc[-1])), "is missing"),
+    "extra-id": (rows(lambda f: pd.concat([f, f[-1:].assign(id="mp-0")])), "was not asked for"),
+    "strange-id": (rows(lambda f: one(f, "id", SCRIPT)), "is missing"),
+    "strange-split": (rows(lambda f: one(f, "split", "exam")), "is missing"),
+    "other-fold": (rows(lambda f: f.assign(fold=7)), "is missing"),
+    "other-seed": (rows(lambda f: f.assign(seed=7)), "seed"),
+    "huge-seed": (rows(lambda f: f.assign(seed=2**62)), "seed"),
+    "digit-of-prediction": (rows(last_digit), "was changed after"),
+    "digit-of-prediction-checked": (
+        rows(lambda f: one(f, "prediction", f["prediction"].iloc[-1] + 1), honest_checks=True),
+        "do not follow",
+    ),
+    "digit-of-rmse": (edit_result(lambda r: digit(r, "scores", "holdout", "rmse", "value")), "holdout rmse is"),
+    "digit-of-r2-low": (edit_result(lambda r: digit(r, "scores", "holdout", "r2", "low")), "holdout r2.low is"),
+    "digit-of-train-mae": (edit_result(lambda r: digit(r, "scores", "train", "mae", "high")), "train mae.high is"),
+    "score-none": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=None)), "holdout rmse is"),
+    "score-nan": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=float("nan"))), "rmse is"),
+    "score-text": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value="best")), "not a result"),
+    "score-of-another-split": (edit_result(lambda r: r["scores"].update(exam=r["scores"]["holdout"])), "other splits"),
+    "coverage": (edit_result(lambda r: r["scores"]["holdout"].update(coverage=0.5)), "coverage"),
+    "train-range": (result(train_range=1.0), "train_range"),
+    "train-mean": (edit_result(lambda r: digit(r, "parts", 0, "train_mean")), "train_mean"),
+    "n-train": (edit_result(lambda r: r["parts"][0].update(n_train=1)), "n_train"),
+    "parts": (edit_result(lambda r: r.update(parts=r["parts"] * 2)), "parts"),
+    "no-parts": (result(parts=[]), "parts"),
+    "rankable": (result(rankable=False), "rankable"),
+    "unit": (result(unit="MPa"), "unit"),
+    "revision": (
+        edit_result(lambda r: r["content_sha256"].update(holdout="0" * 64)),
+        "another version of",
+    ),
+    "no-hashes": (result(content_sha256={}), "another version of"),
+    "other-task": (result(task="ecd-fcc/band_gap"), "lies in the folder of"),
+    "no-such-task": (result(task="ecd-fcc/luck"), "lies in the folder of"),
+    "task-up": (result(task="../../../../etc/passwd"), "lies in the folder of"),
+    "task-script": (result(task=SCRIPT), "lies in the folder of"),
+    "source-elsewhere": (result(source="/etc"), "another place's data"),
+    "source-hub": (result(source=f"evil/data@{'a' * 40}/k_vrh"), "another place's data"),
+    "split-up": (result(split="../official"), "called otherwise"),
+    "protocol": (result(protocol="mine"), "called otherwise"),
+    "limit": (result(limit=3), "do not give"),
+    "probes": (
+        edit_result(lambda r: r.update(stages={"head": r["scores"]})),
+        "do not give",
+    ),
+    "seeds-many": (result(seeds=list(range(9999))), "seed"),
+    "seeds-none": (result(seeds=[]), "not a result"),
+    "schema": (result(schema_version=99), "not a result"),
+    "result-empty": (lambda e: (e / "fixed-official/result.json").write_text(""), "not a result"),
+    "result-deep": (
+        lambda e: (e / "fixed-official/result.json").write_text("[" * 100_000),
+        "not a result",
+    ),
+    "result-large": (lambda e: (e / "fixed-official/result.json").write_bytes(b" " * (5 * 2**20)), "at most"),
+    "predictions-nonsense": (lambda e: (e / "fixed-official/predictions.parquet").write_bytes(b"PAR1"), "parquet"),
+    "predictions-pickle": (pickled("fixed-official/predictions.parquet"), "parquet"),
+    "predictions-bomb": (table(bomb), "no task needs"),
+    "predictions-column": (table(lambda t: t.append_column("target", t["prediction"])), "does not belong"),
+    "predictions-types": (rows(lambda f: f.assign(prediction=f["prediction"].astype(str))), "other types"),
+    "predictions-gone": (lambda e: (e / "fixed-official/predictions.parquet").unlink(), "has no predictions"),
+    "predictions-linked": (linked, "does not belong"),
+    "entry-linked": (folder_linked, "is no folder"),
+    "entry-zipped": (zipped, "is no folder"),
+    "entry-empty": (lambda e: [f.unlink() for f in e.rglob("*") if f.is_file()], "has no"),
+    "extra-file": (named("run.py"), "does not belong"),
+    "extra-pickle": (pickled("fixed-official/model.pkl"), "does not belong"),
+    "hidden-file": (named(".hidden"), "does not belong"),
+    "curves": (
+        lambda e: (e / "fixed-official/curves.json").write_text('{"curves": [{"stage": 1}]}'),
+        "learning curves",
+    ),
+    "card-gone": (lambda e: (e / "card.yaml").unlink(), "cannot be read"),
+    "card-large": (raw_card(b"#" * 10 * 2**20), "at most"),
+    "card-laughs": (raw_card(BILLION_LAUGHS), "anchors and aliases"),
+    "card-executes": (raw_card(EXECUTES), "tag"),
+    "card-tag": (raw_card(b"name: !!binary aGk=\n"), "tag"),
+    "card-deep": (raw_card(b"a: " + b"[" * 5000), "nested too deeply"),
+    "card-binary": (raw_card(b"\xff\xfe\x00"), "UTF-8"),
+    "card-list": (raw_card(b"- 1\n- 2\n"), "not a YAML mapping"),
+    "card-two": (raw_card(b"name: a\n---\nname: b\n"), "another document"),
+    "card-twice": (card(lambda t: t + "version: '2'\n"), "there twice"),
+    "card-field": (line("colour", "red"), "colour"),
+    "card-name-script": (line("name", json.dumps(SCRIPT)), "name"),
+    "card-name-up": (line("name", "../../elsewhere"), "name"),
+    "card-name-cyrillic": (line("name", '"knn-c\u043emposition"'), "name"),
+    "card-name-invisible": (line("name", '"knn\u200b"'), "name"),
+    "card-name-of-another": (line("name", "honest"), "is called otherwise"),
+    "card-author-turned": (line("authors", '[{name: "A\u202eB"}]'), "invisible"),
+    "card-orcid": (line("authors", "[{name: A, orcid: 0000-0002-1825-0098}]"), "ORCID"),
+    "card-link": (line("link", "javascript:alert(1)"), "link"),
+    "card-link-quote": (line("link", "'https://example.org/\"onmouseover=alert(1) x'"), "link"),
+    "card-cost": (line("cost", ".inf"), "cost"),
+    "card-inputs": (line("inputs", "[image]"), "inputs"),
+    "card-seeds": (line("seeds", "5"), "seeds"),
+    "card-notes": (line("notes", "x" * 5000), "notes"),
+}
+FLAGGED = {
+    "unit-thousand": (
+        rows(lambda f: f.assign(prediction=f["prediction"] * 1000), claim_again=True),
+        "times 0.001",
+    ),
+    "unit-ev": (rows(lambda f: f.assign(prediction=f["prediction"] / 160.2177), claim_again=True), "times 160.218"),
+    "targets": (rows(lambda f: copied(f, 1), claim_again=True), "equal to their targets"),
+    "some-targets": (rows(lambda f: copied(f, 0.25), claim_again=True), "equal to their targets"),
+    "far-out": (rows(lambda f: one(f, "prediction", 1e9), claim_again=True), "far outside"),
+}
+# Text that is allowed, and must be shown as the text that it is.
+ALLOWED = {
+    "script-in-notes": line("notes", json.dumps(SCRIPT)),
+    "script-in-author": line("authors", json.dumps([{"name": SCRIPT}])),
+    "script-in-hardware": line("hardware", json.dumps(SCRIPT)),
+    "script-in-model": edit_result(lambda r: r["model"].update(name=SCRIPT, spec=SCRIPT, parameters={SCRIPT: SCRIPT})),
+    "script-in-info": edit_result(lambda r: r["model"].update(info={SCRIPT: SCRIPT, "weights": SCRIPT})),
+    "script-in-part-notes": edit_result(lambda r: r["parts"][0].update(notes=[SCRIPT, "</script>" + SCRIPT])),
+}
+
+
+def spoil_all(root: Path, honest: Path) -> dict[str, Path]:
+    """Copies of an honest entry, each spoiled in one way, beside each other."""
+    import shutil
+
+    made = {}
+    for name, spoil in {**{n: s for n, (s, _) in (REFUSED | FLAGGED).items()}, **ALLOWED}.items():
+        entry = root / honest.parent.name / name
+        shutil.copytree(honest, entry)
+        line("name", name)(entry)
+        spoil(entry)
+        made[name] = entry
+    assert not any(os.path.lexists(root / CANARY) for _ in made)
+    return made

@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ecdbench import evaluate
+from ecdbench.submissions.card import TEMPLATE, Card, read_card
+from ecdbench.submissions.claims import agree, first_difference, rounded
+from ecdbench.submissions.reference import References
+from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.verify import verify_entry
+
+CURVED = """
+import json
+class Model:
+    inputs = ("image",)
+    def __init__(self, weights="none", url="none"): ...
+    def fit(self, train, validation, context):
+        curve = [9.0, 4.0, 1.0] * 200
+        (context.work_dir / "history.json").write_text(
+            json.dumps({"train": curve, "validation": curve, "best_epoch": 577}))
+    def predict(self, data):
+        return [100.0 + len(id) for id in data["id"]]
+"""
+
+
+@pytest.fixture
+def card(tmp_path, card_text):
+    file = tmp_path / "card.yaml"
+    file.write_text(card_text)
+    return file
+
+
+def test_the_template_is_a_card_and_the_schema_is_exported(cli, tmp_path):
+    assert cli("card", "init", tmp_path / "new.yaml").code == 0
+    assert read_card(tmp_path / "new.yaml").name == "my-model"
+    assert cli("card", "init", tmp_path / "new.yaml").code == 1  # it is not overwritten
+    assert "is a card of my-model" in cli("card", "check", tmp_path / "new.yaml").out
+    schema = Path(__file__).parents[2] / "submissions" / "card.schema.json"
+    assert json.loads(schema.read_text()) == Card.model_json_schema() == json.loads(cli("card", "schema").out)
+
+
+def test_runs_become_entries_and_more_runs_join_them(cli, card, k_vrh):
+    first = evaluate("knn-composition", k_vrh)
+    other = evaluate("knn-composition", "ecd-fcc/band_gap")
+    outcome = cli("submit", first.folder, other.folder, "--card", card, "--out", "entries")
+    assert outcome.code == 0, outcome.err
+    assert "entries/ecd-fcc--band_gap/honest" in outcome.out
+    second = evaluate("knn-composition", k_vrh, protocol="cv")
+    assert cli("submit", second.folder, "--card", card, "--out", "entries").code == 0
+    found = verify_entry(Path("entries/ecd-fcc--k_vrh/honest"), References())
+    assert [run.rescored.run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
+    assert cli("verify", "entries").out.endswith("2 verified, 0 flagged, 0 refused.\n")
+
+
+def test_an_entry_says_nothing_of_the_machine_and_of_targets(cli, card, tmp_path, k_vrh, write_model):
+    model = write_model(CURVED)
+    parameters = {"weights": str(tmp_path / "weights.bin"), "url": "http://10.0.0.7/v1"}
+    run = evaluate(str(model), k_vrh, parameters=parameters, probes=True)
+    card.write_text(TEMPLATE)
+    assert cli("submit", run.folder, "--card", card, "--out", "entries").code == 0
+    folder = Path("entries/ecd-fcc--k_vrh/my-model/fixed-official")
+    text = (folder / "result.json").read_text()
+    assert str(tmp_path) not in text and "10.0.0.7" not in text and "weights.bin" in text
+    assert "target_hash" not in pd.read_parquet(folder / "predictions.parquet").columns
+    curve = json.loads((folder / "curves.json").read_text())["curves"][0]
+    assert len(curve["epochs"]) <= 120 and curve["best_epoch"] == 577 in curve["epochs"]
+    assert set(curve["train"]) <= {1.0, 2.0, 3.0}
+    assert verify_entry(folder.parent, References()).verdict == "verified"
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (("inputs: [formula]", "inputs: [image]"), "the card says inputs"),
+        (("seeds: 1", "seeds: 2"), "the card says seeds"),
+        (("text_tier: none", "text_tier: key"), "the card says text_tier"),
+    ],
+)
+def test_a_card_of_another_model_is_refused(cli, card, k_vrh, edit, sentence):
+    run = evaluate("knn-composition", k_vrh)
+    card.write_text(card.read_text().replace(*edit))
+    outcome = cli("submit", run.folder, "--card", card)
+    assert outcome.code == 1 and sentence in outcome.err
+    assert not Path("submissions").exists()
+
+
+def test_runs_that_cannot_stand_together_are_refused(cli, card, k_vrh):
+    one, two = (evaluate("knn-composition", k_vrh, parameters={"neighbours": n}) for n in (3, 4))
+    assert "are both of" in cli("submit", one.folder, two.folder, "--card", card).err
+    some = evaluate("knn-composition", k_vrh, limit=3)
+    assert "asked for 3 rows only" in cli("submit", some.folder, "--card", card).err
+
+
+def test_every_changed_digit_of_a_claim_shows(honest):
+    scores = rescore(honest / "fixed-official").scores["holdout"]
+    claim = rounded(scores)
+    assert first_difference(claim, scores) is None
+    for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
+        digits = f"{getattr(claim, name).value:.6g}"
+        for at, digit in enumerate(digits):
+            if digit.isdigit():
+                changed = float(digits[:at] + str((int(digit) + 1) % 10) + digits[at + 1 :])
+                score = getattr(claim, name).model_copy(update={"value": changed})
+                assert first_difference(claim.model_copy(update={name: score}), scores).startswith(name)
+    assert agree(0.1 + 0.2, 0.3) and not agree(float("inf"), 1.0)

@@ -1,0 +1,78 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ecdbench.submissions.reference import References
+from ecdbench.submissions.verify import verify_all, verify_entry
+
+from .corpus import ALLOWED, CANARY, FLAGGED, REFUSED, spoil_all
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory, honest):
+    return spoil_all(tmp_path_factory.mktemp("spoiled"), honest)
+
+
+@pytest.fixture(scope="module")
+def references():
+    return References()
+
+
+def test_the_corpus_is_large():
+    assert len(REFUSED) + len(FLAGGED) + len(ALLOWED) >= 60
+
+
+def test_an_honest_entry_is_verified(honest, references):
+    found = verify_entry(honest, references)
+    assert found.verdict == "verified"
+    assert [run.rescored.run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_hostile_entries_are_refused_in_one_sentence(name, spoiled, references):
+    found = verify_entry(spoiled[name], references)
+    assert found.verdict == "refused"
+    assert REFUSED[name][1] in found.refusal
+    assert name in found.refusal  # it names the entry
+    assert "\n" not in found.refusal and len(found.refusal) < 700
+    assert not list(Path.cwd().rglob(CANARY))
+
+
+@pytest.mark.parametrize("name", FLAGGED)
+def test_suspicious_entries_are_flagged(name, spoiled, references):
+    found = verify_entry(spoiled[name], references)
+    assert found.verdict == "flagged"
+    assert any(FLAGGED[name][1] in sentence for sentence in found.flags)
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_odd_texts_are_texts(name, spoiled, references):
+    assert verify_entry(spoiled[name], references).verdict == "verified"
+
+
+def test_none_hides_another(spoiled, honest, references):
+    root = spoiled["nan"].parent.parent
+    shutil.copytree(honest, root / "ecd-fcc--k_vrh" / "honest")
+    found = {verified.folder.name: verified.verdict for verified in verify_all([root], references)}
+    assert found["honest"] == "verified"
+    assert set(found) >= {*spoiled, "honest"}
+
+
+def test_two_entries_of_one_name(tmp_path, honest, references):
+    for place in ("a", "b"):
+        shutil.copytree(honest.parent, tmp_path / place / honest.parent.name)
+    first, second = verify_all([tmp_path / "a", tmp_path / "b"], references)
+    assert first.verdict == "verified"
+    assert "has the name of" in second.refusal
+
+
+def test_the_command_names_what_is_wrong_and_exits(cli, spoiled, honest):
+    assert cli("verify", honest).code == 0
+    outcome = cli("verify", spoiled["digit-of-prediction"])
+    assert outcome.code == 1
+    assert "the prediction of mp-" in outcome.err and "split holdout, seed 0" in outcome.err
+    outcome = cli("verify", spoiled["targets"], "--json")
+    assert outcome.code == 3
+    assert json.loads(outcome.out)[0]["verdict"] == "flagged"
+    assert cli("verify", honest / "nothing").code == 1
