@@ -10,10 +10,14 @@ from typing import Any
 from tabulate import tabulate
 
 from ..benchmark.results import Usage
-from .board import Board, Section, label, reported, text_of
+from ..benchmark.scoring import Score
+from .board import Board, Row, Section
+from .reported import reported
 
 COLUMNS = (
     "#",
+    "ranks",
+    "group",
     "model",
     "looks at",
     "RMSE",
@@ -32,13 +36,34 @@ COLUMNS = (
 # What models behind a service took; left out where there are none.
 SERVICE_COLUMNS = ("tokens", "cost", "latency (s)")
 # What fits a terminal; the other formats have everything.
-TERMINAL_COLUMNS = ("#", "model", "looks at", "RMSE", "R2", "skill", "coverage", "seeds", *SERVICE_COLUMNS, "standing")
+TERMINAL_COLUMNS = (
+    "#",
+    "ranks",
+    "model",
+    "looks at",
+    "RMSE",
+    "R2",
+    "skill",
+    "coverage",
+    "seeds",
+    *SERVICE_COLUMNS,
+    "standing",
+)
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
+
+
+def text_of(score: Score) -> str:
+    """A score with its interval, as in `6.73 [5.72, 7.69]`."""
+    if score.value is None:
+        return "undefined"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3g} [undefined]"
+    return f"{score.value:.3g} [{score.low:.3g}, {score.high:.3g}]"
 
 
 def columns_of(section: Section, columns: tuple[str, ...] = COLUMNS) -> tuple[str, ...]:
     """Those of `columns` that say something in a section."""
-    asked = any(row.run.run.result.usage is not None for row in section.rows)
+    asked = any(row.contestant.result.usage is not None for row in section.rows)
     return columns if asked else tuple(column for column in columns if column not in SERVICE_COLUMNS)
 
 
@@ -46,26 +71,40 @@ def cells(section: Section, columns: tuple[str, ...]) -> list[list[str]]:
     """The rows of a section as text, in the order of `columns`."""
     table = []
     for row in section.rows:
-        result, scores = row.run.run.result, row.run.scores[row.run.main]
-        inputs = result.model.inputs
-        values = (
-            "-" if row.rank is None else str(row.rank),
-            label(result),
-            "not stated" if inputs is None else " + ".join(inputs) or "nothing",
-            text_of(scores.rmse),
-            text_of(scores.r2),
-            text_of(scores.mae),
-            text_of(scores.skill),
-            text_of(scores.rmse_over_range),
-            f"{scores.coverage:.0%}",
-            str(len(result.seeds)),
-            str(scores.n),
-            *_service_cells(result.usage),
-            row.standing,
-        )
-        named = dict(zip(COLUMNS, values, strict=True))
+        named = dict(zip(COLUMNS, _values(row), strict=True))
         table.append([named[column] for column in columns])
     return table
+
+
+def _values(row: Row) -> tuple[str, ...]:
+    """Every column of a row."""
+    one, rank = row.contestant, row.rank
+    scores, spread = one.run.scores[one.run.main], one.run.scores[one.run.main].rmse.seed_std
+    return (
+        str(rank.place) if rank else "-",
+        ranks_text(row),
+        rank.group if rank else "",
+        one.name,
+        "not stated" if one.inputs is None else " + ".join(one.inputs) or "nothing",
+        text_of(scores.rmse),
+        text_of(scores.r2),
+        text_of(scores.mae),
+        text_of(scores.skill),
+        text_of(scores.rmse_over_range),
+        f"{scores.coverage:.0%}",
+        f"{len(one.result.seeds)}" + (f", +-{spread:.2g}" if spread is not None else ""),
+        str(scores.n),
+        *_service_cells(one.result.usage),
+        row.standing,
+    )
+
+
+def ranks_text(row: Row) -> str:
+    """The ranks that are not ruled out, as in `1-4`."""
+    if row.rank is None:
+        return ""
+    low, high = row.rank.low, row.rank.high
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def _service_cells(usage: Usage | None) -> tuple[str, str, str]:
@@ -80,7 +119,7 @@ def _service_cells(usage: Usage | None) -> tuple[str, str, str]:
 
 def reported_cells(task: str) -> list[list[str]]:
     """Literature values of a task as text, in the order of `REPORTED_COLUMNS`."""
-    return [[str(entry[name]) for name in ("model", "r2", "rmse", "split", "source")] for entry in reported(task)]
+    return [[v.model, v.r2, f"{v.rmse} {v.unit}" if v.rmse else "", v.split, v.source] for v in reported(task)]
 
 
 def to_markdown(board: Board) -> str:
@@ -107,33 +146,44 @@ def _escaped(section: Section) -> list[list[str]]:
 
 def records(board: Board) -> list[dict[str, Any]]:
     """The board as one flat record per row, numbers unrounded."""
-    table = []
-    for section in board.sections:
-        for row in section.rows:
-            result, scores = row.run.run.result, row.run.scores[row.run.main]
-            record: dict[str, Any] = {
-                "task": section.task,
-                "unit": section.unit,
-                "split": section.split,
-                "protocol": section.protocol,
-                "rank": row.rank,
-                "model": result.model.name,
-                "parameters": json.dumps(result.model.parameters),
-                "text": result.text,
-                "channel": result.channel,
-                "seeds": len(result.seeds),
-                "n": scores.n,
-                "coverage": scores.coverage,
-                "standing": row.standing,
-            }
-            for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
-                score = getattr(scores, name)
-                record |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
-                record[f"{name}_seed_std"] = score.seed_std
-            for name in ("prompt_tokens", "completion_tokens", "cost", "seconds_median"):
-                record[name] = getattr(result.usage, name, None)
-            table.append(record | {"run": str(row.run.run.folder)})
-    return table
+    return [_record(section, row) for section in board.sections for row in section.rows]
+
+
+def _record(section: Section, row: Row) -> dict[str, Any]:
+    one, rank, card = row.contestant, row.rank, row.contestant.card
+    result, scores = one.result, one.run.scores[one.run.main]
+    record: dict[str, Any] = {
+        "task": section.task,
+        "unit": section.unit,
+        "split": section.split,
+        "protocol": section.protocol,
+        "rank": rank and rank.place,
+        "rank_low": rank and rank.low,
+        "rank_high": rank and rank.high,
+        "group": rank and rank.group,
+        "p_first": rank and rank.p_first,
+        "model": one.name,
+        "version": card and card.version,
+        "parameters": json.dumps(result.model.parameters),
+        "inputs": None if one.inputs is None else " + ".join(one.inputs),
+        "text": result.text,
+        "channel": result.channel,
+        "pretrained": one.pretrained,
+        "exposure": card and card.pretraining.exposure,
+        "random_weights": one.random_weights,
+        "seeds": len(result.seeds),
+        "n": scores.n,
+        "coverage": scores.coverage,
+        "standing": row.standing,
+    }
+    for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
+        score = getattr(scores, name)
+        record |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
+        record[f"{name}_seed_std"] = score.seed_std
+    for name in ("prompt_tokens", "completion_tokens", "cost", "seconds_median"):
+        record[name] = getattr(result.usage, name, None)
+    record["seconds_fit"] = sum(part.seconds_fit for part in result.parts)
+    return record | {"run": str(one.run.run.folder)}
 
 
 def to_csv(board: Board) -> str:

@@ -42,7 +42,7 @@ class Entry:
     @property
     def task(self) -> str:
         """The task that its place says."""
-        return self.folder.resolve().parent.name.replace("--", "/")
+        return task_of(self.folder)
 
 
 def accepted_entries() -> Path:
@@ -53,6 +53,11 @@ def accepted_entries() -> Path:
 def folder_of(task: str) -> str:
     """How a task's folder is called."""
     return task.replace("/", "--")
+
+
+def task_of(entry: Path) -> str:
+    """The task that an entry's place says."""
+    return entry.resolve().parent.name.replace("--", "/")
 
 
 def find_entries(root: Path) -> Iterator[Path]:

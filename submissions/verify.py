@@ -13,7 +13,7 @@ from ..benchmark.scoring import COVERAGE_THRESHOLD
 from .agreement import check_card
 from .claims import agree, first_difference
 from .curves import Curves, read_curves
-from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry
+from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry, task_of
 from .plausible import suspicions
 from .reference import References
 from .rescore import RescoredRun, rescore_run
@@ -81,16 +81,20 @@ def verify_entry(folder: Path, references: References) -> Verified:
 
 
 def verify_all(
-    roots: Sequence[Path], references: References, progress: Callable[[int, int, str], None] = lambda *_: None
+    roots: Sequence[Path],
+    references: References,
+    wanted: Callable[[str], bool] = lambda _: True,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Iterator[Verified]:
     """Verify every entry under `roots`, one after another.
 
     Args:
         roots: entries, or folders with entries in them.
         references: loads the tasks.
+        wanted: whether a task's entries are asked for.
         progress: called with entries done, entries in all, and the next one's name.
     """
-    places = list(dict.fromkeys(place for root in roots for place in find_entries(root)))
+    places = dict.fromkeys(place for root in roots for place in find_entries(root) if wanted(task_of(place)))
     first: dict[tuple[str, str], Path] = {}
     for done, place in enumerate(places):
         progress(done, len(places), place.name)

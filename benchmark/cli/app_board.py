@@ -40,17 +40,32 @@ def compare(
         compare_with_each(first, rest, data_dir, json)
 
 
-@commands.command(epilog="Example: ecdbench leaderboard --task sfe --format markdown > sfe.md")
+@commands.command(
+    epilog="Examples: ecdbench leaderboard --task sfe --format markdown > sfe.md   |   "
+    "ecdbench leaderboard --inputs image --format html --out board.html   |   ecdbench leaderboard --serve"
+)
 def leaderboard(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Folders with runs; `runs` by default.")] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders with runs, or of entries; the accepted entries and `runs` by default."),
+    ] = None,
     task: Annotated[str | None, typer.Option("--task", "-t", help="One task, or all of a dataset.")] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")] = "terminal",
+    inputs: Annotated[
+        str | None, typer.Option(help="Models that look at exactly these, as in image or image,text.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Models given this text tier: none, single, key or all.")] = None,
+    pretrained: Annotated[
+        bool | None, typer.Option("--pretrained/--not-pretrained", help="Pretrained models only, or the others.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, markdown, csv, json or html.")] = "terminal",
+    out: Annotated[Path | None, typer.Option(help="File to write; html goes to leaderboard.html by default.")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Show the html board on this machine, in a browser.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Rank runs. Every number is recomputed from predictions."""
-    from .runs import leaderboard_command
+    """Rank models. Every number is recomputed from predictions; ranks are among the rows shown."""
+    from .board import filter_of, leaderboard_command
 
-    leaderboard_command(runs or [Path("runs")], task, format, data_dir)
+    leaderboard_command(runs, filter_of(task, inputs, text, pretrained), format, out, serve, data_dir)
 
 
 @commands.command(

@@ -1,4 +1,4 @@
-"""`ecdbench show`, `compare` and `leaderboard`."""
+"""`ecdbench show` and `compare`."""
 
 from __future__ import annotations
 
@@ -7,27 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ...leaderboard.board import label, make_board, text_of
 from ...leaderboard.compare import compare, coverages, verdict
-from ...leaderboard.render import (
-    REPORTED_COLUMNS,
-    TERMINAL_COLUMNS,
-    cells,
-    columns_of,
-    reported_cells,
-    to_csv,
-    to_json,
-    to_markdown,
-)
+from ...leaderboard.contestants import label
+from ...leaderboard.render import text_of
 from ...submissions.reference import References
 from ...submissions.rescore import RescoredRun, rescore
-from ...tasks.catalogue import task_ids
-from ..errors import DataError, EcdbenchError, unknown_name
+from ..errors import DataError
 from .output import print_table, say, warn
 from .scores import print_result
 
 _WORST = 5
-_FORMATS = ("terminal", "markdown", "csv", "json")
 
 
 def show_command(folder: Path, data_dir: Path | None, as_json: bool) -> None:
@@ -125,29 +114,3 @@ def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as
     )
     for sentence in sentences:
         say(sentence)
-
-
-def leaderboard_command(roots: list[Path], task: str | None, form: str, data_dir: Path | None) -> None:
-    """Print the board."""
-    if form not in _FORMATS:
-        raise EcdbenchError(unknown_name("format", form, _FORMATS, f"There are {', '.join(_FORMATS)}."))
-    if absent := [str(root) for root in roots if not root.is_dir()]:
-        raise EcdbenchError(f"There is no folder {absent[0]}; give one with runs that `ecdbench evaluate` made.")
-    board = make_board(roots, task, data_dir)
-    if form == "terminal":
-        for section in board.sections:
-            columns = columns_of(section, TERMINAL_COLUMNS)
-            print_table(columns, cells(section, columns), title=section.title, caption=section.reading)
-            if literature := reported_cells(section.task):
-                print_table(REPORTED_COLUMNS, literature)
-            say()
-    else:
-        say({"markdown": to_markdown, "csv": to_csv, "json": to_json}[form](board).rstrip("\n"))
-    if form in ("terminal", "csv"):  # the other formats say it themselves
-        for reason in board.left_out:
-            warn(f"Left out: {reason}")
-    if not board.sections:
-        known = {*task_ids(), *(name.partition("/")[0] for name in task_ids())}
-        if task is not None and task not in known:
-            raise EcdbenchError(unknown_name("task", task, known, "`ecdbench tasks` lists them all."))
-        raise EcdbenchError(f"There are no runs{f' on {task}' if task else ''} in {', '.join(map(str, roots))}.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...leaderboard.board import label, text_of
-from ...leaderboard.render import REPORTED_COLUMNS, reported_cells
+from ...leaderboard.contestants import label
+from ...leaderboard.render import REPORTED_COLUMNS, reported_cells, text_of
 from ..results import Result, Run, Usage
 from ..scoring import COVERAGE_THRESHOLD, Score, Scores
 from .output import print_table, say, shown

@@ -35,7 +35,7 @@ def verify_command(paths: list[Path] | None, data_dir: Path | None, as_json: boo
     if absent := [str(root) for root in roots if not root.exists()]:
         raise EcdbenchError(f"There is no {absent[0]}; give an entry, or a folder with entries in it.")
     with progress_bars(quiet or as_json) as (progress, _):
-        found = [record_of(verified) for verified in verify_all(roots, References(data_dir), progress)]
+        found = [record_of(verified) for verified in verify_all(roots, References(data_dir), progress=progress)]
     if not found:
         raise EcdbenchError(f"There are no entries in {', '.join(map(str, roots))}.")
     if as_json:

@@ -91,7 +91,7 @@ def stability_command(
     if as_json:
         say(json.dumps(found, indent=1))
         return
-    from ...leaderboard.board import text_of
+    from ...leaderboard.render import text_of
 
     unit = repeats[0].run.result.unit
     scores = [(repeat.label, repeat.run.result.scores[split]) for repeat in repeats]

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from ecdbench import evaluate, load_task
 from ecdbench.benchmark.errors import DataError
-from ecdbench.leaderboard.board import label, make_board, reported
+from ecdbench.leaderboard.board import make_board
 from ecdbench.leaderboard.compare import compare, verdict
+from ecdbench.leaderboard.contestants import Filter, label
 from ecdbench.leaderboard.render import to_csv, to_json, to_markdown
+from ecdbench.leaderboard.reported import reported
 from ecdbench.submissions.rescore import rescore
 
 
@@ -23,13 +25,13 @@ def test_rows_are_ranked_and_ties_are_said(runs):
     board = make_board([Path("runs")])
     assert [section.task for section in board.sections] == ["ecd-fcc/band_gap", "ecd-fcc/k_vrh"]
     section = board.sections[1]
-    assert [row.rank for row in section.rows] == [1, 2, 3]
+    assert [row.rank.place for row in section.rows] == [1, 2, 3]
     assert [row.standing for row in section.rows] == [
         "first",
         "cannot be told apart from the first",
         "worse than the first",
     ]
-    rmse = [row.run.scores["holdout"].rmse.value for row in section.rows]
+    rmse = [row.contestant.run.scores["holdout"].rmse.value for row in section.rows]
     assert rmse == sorted(rmse)
     assert "Cannot be told apart" in section.reading and "mean" not in section.reading
     assert board.sections[0].reading == ""
@@ -37,7 +39,7 @@ def test_rows_are_ranked_and_ties_are_said(runs):
 
 def test_one_bad_run_does_not_hide_the_others(runs):
     (runs[0].folder / "predictions.parquet").write_bytes(b"nonsense")
-    board = make_board([Path("runs")], task="ecd-fcc/k_vrh")
+    board = make_board([Path("runs")], Filter("ecd-fcc/k_vrh"))
     assert len(board.sections[0].rows) == 2
     assert len(board.left_out) == 1 and runs[0].folder.name in board.left_out[0]
     assert "Left out" in to_markdown(board)
@@ -51,7 +53,7 @@ class Lucky:
         return [100.0 if i % 2 else float("nan") for i in range(len(data))]
 """
     evaluate(str(write_model(source)), k_vrh)
-    row = make_board([Path("runs")], task="ecd-fcc/k_vrh").sections[0].rows[-1]
+    row = make_board([Path("runs")], Filter("ecd-fcc/k_vrh")).sections[0].rows[-1]
     assert row.rank is None
     assert "not ranked" in row.standing
 
@@ -93,7 +95,7 @@ def test_runs_of_other_protocols_are_not_compared(k_vrh):
 
 
 def test_literature_values_are_marked(sfe_dir):
-    assert {"0.87", "0.04 to 0.57"} <= {entry["r2"] for entry in reported("sfe")}
+    assert {"0.87", "0.04 to 0.57"} <= {entry.r2 for entry in reported("sfe")}
     assert reported("ecd-fcc/k_vrh") == []
     evaluate("mean", load_task("sfe", data_dir=sfe_dir))
     assert "reported, not recomputed" in to_markdown(make_board([Path("runs")], data_dir=sfe_dir))

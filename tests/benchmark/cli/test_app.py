@@ -108,7 +108,7 @@ def test_evaluate_show_compare_leaderboard(cli):
         ("show nowhere", "is no run folder"),
         ("leaderboard nowhere", "There is no folder nowhere"),
         ("leaderboard . ", "There are no runs"),
-        ("leaderboard . -f html", "There is no format 'html'"),
+        ("leaderboard . -f pdf", "There is no format 'pdf'"),
         ("fetch mp-fcc", "Only sfe is downloaded"),
         ("build mp-fcc --source x --out y", "mp-fcc is not built from a folder"),
         ("build other --out y", "There is no dataset 'other' to build"),
