@@ -6,6 +6,7 @@ Gelbach and Miller, Rev. Econ. Stat. 90, 414 (2008)). Intervals are percentiles.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -16,6 +17,15 @@ from .metrics import METRICS, from_sums, terms
 RESAMPLES = 10_000
 LEVEL = 0.95
 _CELLS_AT_ONCE = 2**20  # counts made at a time: 8 MB
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep matrix products on one thread: for many small ones, threads wait for each other more than they work."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def resampled_metrics(

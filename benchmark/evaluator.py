@@ -97,15 +97,21 @@ def score_frame(
         predictions: as `Run.predictions` gives them.
         train_means: mean training target by (seed, fold).
     """
-    scored = {}
-    for split, part in predictions.groupby("split", sort=False):
-        means = [train_means[seed, fold] for seed, fold in zip(part["seed"], part["fold"], strict=True)]
-        prediction = part.pivot(index="seed", columns="id", values="prediction")
-        train_mean = part.assign(mean=means).pivot(index="seed", columns="id", values="mean")
-        ids = list(prediction.columns)
-        clusters = np.array([data.groups[material] for material in ids])
-        scored[str(split)] = impute(data.targets(ids), prediction.to_numpy(float), train_mean.to_numpy(float), clusters)
-    return scored
+    splits = predictions["split"].to_numpy(object)
+    return {str(split): _scored(data, predictions[splits == split], train_means) for split in dict.fromkeys(splits)}
+
+
+def _scored(data: TaskData, part: pd.DataFrame, train_means: dict[tuple[int, int], float]) -> Scored:
+    ids, column = np.unique(part["id"].to_numpy(object), return_inverse=True)
+    seeds, row = np.unique(part["seed"].to_numpy(), return_inverse=True)
+    if len(part) != len(ids) * len(seeds) or len(set(zip(row, column, strict=True))) < len(part):
+        raise ValueError("a prediction is missing or there twice")
+    prediction, train_mean = np.empty((len(seeds), len(ids))), np.empty((len(seeds), len(ids)))
+    prediction[row, column] = part["prediction"].to_numpy(float)
+    folds = part["fold"].tolist()
+    train_mean[row, column] = [train_means[seed, fold] for seed, fold in zip(part["seed"].tolist(), folds, strict=True)]
+    clusters = np.array([data.groups[material] for material in ids])
+    return impute(data.targets(ids), prediction, train_mean, clusters)
 
 
 def train_range(data: TaskData, protocol: str) -> float:

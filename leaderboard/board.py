@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..benchmark.bootstrap import one_thread
 from ..benchmark.difference import Difference
 from ..benchmark.task import revision_of
 from ..submissions.reference import References
@@ -117,9 +118,14 @@ def make_board(
         data_dir: where datasets that are not packaged are.
         progress: called with how many are done, how many there are, and the next one's name.
     """
+    with one_thread():
+        return _made(roots, wanted or Filter(), data_dir, progress)
+
+
+def _made(roots: Sequence[Path], wanted: Filter, data_dir: Path | None, progress: Progress) -> Board:
     left_out: list[str] = []
     groups: dict[tuple[str, str, str, str], list[Contestant]] = {}
-    for one in find_contestants(roots, References(data_dir), wanted or Filter(), left_out, progress):
+    for one in find_contestants(roots, References(data_dir), wanted, left_out, progress):
         result = one.result
         key = (result.task, revision_of(result.content_sha256), result.split, result.protocol)
         groups.setdefault(key, []).append(one)

@@ -93,12 +93,12 @@ def corrected_t_p_values(by_fold: np.ndarray, ratio: float) -> np.ndarray:
         by_fold: score of each model on each fold, shape (m, folds).
         ratio: rows of a test fold over rows it was predicted from.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtr
 
     folds = by_fold.shape[1]
     centred = by_fold - by_fold.mean(axis=1, keepdims=True)
     variance = _variance_of_difference(centred @ centred.T / (folds - 1)) * (1 / folds + ratio)
-    return _two_sided(by_fold.mean(axis=1), variance, lambda t: 2 * student.sf(t, folds - 1))
+    return _two_sided(by_fold.mean(axis=1), variance, lambda t: 2 * stdtr(folds - 1, -t))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

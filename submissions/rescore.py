@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -46,12 +46,31 @@ class RescoredRun:
     @cached_property
     def ids(self) -> Mapping[str, list[str]]:
         """Ids of the columns of `scored`, by split."""
-        return {str(split): sorted(set(part["id"])) for split, part in self.predictions.groupby("split")}
+        splits = self.predictions["split"].to_numpy(object)
+        return {split: sorted(set(self.predictions["id"][splits == split])) for split in dict.fromkeys(splits)}
 
     @cached_property
     def scores(self) -> Mapping[str, Scores]:
-        """Recomputed scores, by split."""
-        return {split: score(part, self.reference.train_range) for split, part in self.scored.items()}
+        """Recomputed scores, by split; computed when they are asked for."""
+        return _LazyScores(self)
+
+
+class _LazyScores(Mapping[str, Scores]):
+    """Scores by split; a board needs those of one split only."""
+
+    def __init__(self, run: RescoredRun) -> None:
+        self._run, self._known = run, dict[str, Scores]()
+
+    def __getitem__(self, split: str) -> Scores:
+        if split not in self._known:
+            self._known[split] = score(self._run.scored[split], self._run.reference.train_range)
+        return self._known[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run.scored)
+
+    def __len__(self) -> int:
+        return len(self._run.scored)
 
 
 def rescore(folder: Path, references: References | None = None) -> RescoredRun:
@@ -89,7 +108,7 @@ def _rescored(run: Run, references: References) -> RescoredRun:
     target = reference.data.task.target
     run = replace(run, result=run.result.model_copy(update={"unit": target.unit, "target": target.name}))
     found = RescoredRun(run, reference, frame)
-    _ = found.scores  # what cannot be scored fails here
+    _ = found.scores[found.main]  # what cannot be scored fails here
     return found
 
 

@@ -12,6 +12,7 @@ from ...submissions.entry import accepted_entries
 from ...submissions.reference import References
 from ...submissions.submit import submit
 from ...submissions.verify import Verified, verify_all
+from ..bootstrap import one_thread
 from ..errors import EcdbenchError
 from ..storage import write_text
 from .output import print_table, progress_bars, say, shown, warn
@@ -34,7 +35,7 @@ def verify_command(paths: list[Path] | None, data_dir: Path | None, as_json: boo
     roots = paths or [accepted_entries()]
     if absent := [str(root) for root in roots if not root.exists()]:
         raise EcdbenchError(f"There is no {absent[0]}; give an entry, or a folder with entries in it.")
-    with progress_bars(quiet or as_json) as (progress, _):
+    with progress_bars(quiet or as_json) as (progress, _), one_thread():
         found = [record_of(verified) for verified in verify_all(roots, References(data_dir), progress=progress)]
     if not found:
         raise EcdbenchError(f"There are no entries in {', '.join(map(str, roots))}.")

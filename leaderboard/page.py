@@ -1,0 +1,83 @@
+"""The board as one self-contained HTML file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..benchmark.scoring import COVERAGE_THRESHOLD
+from ..tasks.load import default_data_dir
+from .board import Board, Section
+from .facts import facts_of
+from .page_rows import row_view
+from .reported import reported, reported_tasks
+from .statistics import ALPHA
+
+_SITE = Path(__file__).parent / "site"
+
+
+def make_page(board: Board, data_dir: Path | None = None) -> str:
+    """A page that works from disk: tables, plots and texts in one file, nothing fetched.
+
+    Args:
+        board: what to show.
+        data_dir: where datasets that are not packaged are.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_SITE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.get_template("page.html.jinja").render(
+        tasks=_tasks(board, data_dir or default_data_dir()),
+        left_out=board.left_out,
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=version("ecdbench"),
+        style=(_SITE / "style.css").read_text(encoding="utf-8"),
+        script=(_SITE / "script.js").read_text(encoding="utf-8"),
+        threshold=COVERAGE_THRESHOLD,
+        alpha=ALPHA,
+    )
+
+
+def _tasks(board: Board, data_dir: Path) -> list[dict[str, Any]]:
+    """One page per task: its sections, and what the literature says; tasks with literature alone come last."""
+    by_task: dict[str, list[Section]] = {}
+    for section in board.sections:
+        by_task.setdefault(section.task, []).append(section)
+    names = [*by_task, *(task for task in reported_tasks() if task not in by_task)]
+    return [
+        {
+            "id": f"task-{number}",
+            "name": name,
+            "facts": facts_of(name, data_dir),
+            "sections": [_section(section, f"s{number}-{k}") for k, section in enumerate(by_task.get(name, []))],
+            "reported": reported(name),
+        }
+        for number, name in enumerate(names)
+    ]
+
+
+def _section(section: Section, identifier: str) -> dict[str, Any]:
+    rows = [row_view(section, row, f"{identifier}-{k}") for k, row in enumerate(section.rows)]
+    first = section.rows[0].contestant.run
+    scored, ids = first.scored[first.main], first.ids[first.main]
+    low, high = float(scored.target.min()), float(scored.target.max())
+    span = high - low or 1.0
+    return {
+        "id": identifier,
+        "section": section,
+        "rows": rows,
+        "asked": any(row.contestant.result.usage for row in section.rows),
+        "plots": {
+            "unit": section.unit,
+            "axis": [float(f"{low:.3g}"), float(f"{high:.3g}")],
+            "ids": ids,
+            # Places in the plot, in thousandths of the axis: a figure, not the data.
+            "targets": [round(1000 * (t - low) / span) for t in scored.target.tolist()],
+            "rows": {row["id"]: row["plots"] for row in rows},
+        },
+    }
