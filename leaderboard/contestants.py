@@ -151,8 +151,9 @@ def _of_entries(
 
 
 def _contestants(verified: Verified) -> Iterator[Contestant]:
+    card = verified.entry.card if verified.entry else None
     for run in verified.runs:
-        yield Contestant(run.rescored, verified.entry and verified.entry.card, run.curves, run.suspicions)
+        yield Contestant(run.rescored, card, run.curves, run.suspicions)
 
 
 def _of_runs(

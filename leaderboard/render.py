@@ -134,14 +134,18 @@ def to_markdown(board: Board) -> str:
             blocks.append(section.reading)
         if literature := reported_cells(section.task):
             blocks.append(tabulate(literature, REPORTED_COLUMNS, tablefmt="github", disable_numparse=True))
-    blocks += [f"Left out: {reason}" for reason in board.left_out]
+    blocks += [f"Left out: {_plain(reason)}" for reason in board.left_out]
     return "\n\n".join(blocks) + "\n"
 
 
 def _escaped(section: Section) -> list[list[str]]:
     """Cells that keep a markdown table whole, whatever a model is called."""
-    table = cells(section, columns_of(section))
-    return [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in table]
+    return [[_plain(cell) for cell in row] for row in cells(section, columns_of(section))]
+
+
+def _plain(text: str) -> str:
+    """A text on one line that is neither markdown's table nor markup."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def records(board: Board) -> list[dict[str, Any]]:
