@@ -1,4 +1,4 @@
-"""A predictor that knows which densities occur in a slice, but not where."""
+"""Predictors that know which densities occur in a slice, but not where."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..benchmark.composition import composition_features
 from ..benchmark.errors import ModelError
 from .features import density_quantiles
 from .pipeline import FeatureRegressor
@@ -22,7 +23,7 @@ class DensityForest(FeatureRegressor):
         quantiles: how many.
     """
 
-    inputs = ("density",)
+    inputs: tuple[str, ...] = ("density",)
 
     def __init__(self, trees: int = 500, quantiles: int = 64) -> None:
         self.trees = trees
@@ -31,9 +32,7 @@ class DensityForest(FeatureRegressor):
     def features(self, data: Dataset) -> np.ndarray:
         """Quantiles of the density, e/A^3."""
         if "density" not in data.column_names:
-            raise ModelError(
-                "density-forest needs a dataset with densities, such as ecd-fcc; this one has images only."
-            )
+            raise ModelError("this model needs a dataset with densities, such as ecd-fcc; this one has images only.")
         return density_quantiles(data["density"], self.quantiles)
 
     def regressor(self, seed: int) -> Any:
@@ -41,3 +40,16 @@ class DensityForest(FeatureRegressor):
         from sklearn.ensemble import ExtraTreesRegressor
 
         return ExtraTreesRegressor(self.trees, random_state=seed, n_jobs=-1)
+
+
+class JointForest(DensityForest):
+    """Extra trees on composition and density side by side: does the density add to what the formula says?
+
+    Element statistics as for `composition-forest`, quantiles as for `density-forest`.
+    """
+
+    inputs = ("formula", "density")
+
+    def features(self, data: Dataset) -> np.ndarray:
+        """Element statistics, then quantiles of the density, e/A^3."""
+        return np.concatenate([composition_features(data["formula"]), super().features(data)], axis=1)

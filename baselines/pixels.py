@@ -39,6 +39,29 @@ class PixelRidge(FeatureRegressor):
         return RidgeCV(np.logspace(-1, 5, 25))
 
 
+class NearestImage(FeatureRegressor):
+    """The target of the most similar training image: what a look-up reaches.
+
+    Args:
+        width: images are reduced to this width.
+    """
+
+    inputs = ("image",)
+
+    def __init__(self, width: int = 49) -> None:
+        self.width = width
+
+    def features(self, data: Dataset) -> np.ndarray:
+        """Pixels in 0 to 1."""
+        return pixels(data["image"], self.width).reshape(len(data), -1)
+
+    def regressor(self, seed: int) -> Any:
+        """One nearest neighbour by pixel distance."""
+        from sklearn.neighbors import KNeighborsRegressor
+
+        return KNeighborsRegressor(1)
+
+
 class FourierGPR(FeatureRegressor):
     """Gaussian process (Matern 3/2 and noise) on the magnitudes of the image's Fourier transform.
 

@@ -237,7 +237,7 @@ def _record(
             target = folder / "artifacts" / f"seed-{part.record.seed}_fold-{part.record.fold}"
             shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
     write_stages(folder, result)
-    return write_run(folder, result, predictions)
+    return write_run(folder, result, predictions, _probe_frame(data, parts))
 
 
 def _probes(
@@ -261,6 +261,17 @@ def _probes(
         coverage = min(altered[1].coverage, own[1].coverage)
         found[probe] = Probe(scores=altered[1], difference=difference, reading=reading(probe, difference, coverage))
     return found
+
+
+def _probe_frame(data: TaskData, parts: Sequence[Part]) -> pd.DataFrame | None:
+    """What was predicted of altered inputs, so that the probes' scores can be recomputed; None without probes."""
+    import pandas as pd
+
+    frames = [
+        _frame(data, [(part.record, part.probes[probe]) for part in parts]).assign(probe=probe)
+        for probe in parts[0].probes
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def _with_remarks(frame: pd.DataFrame, parts: Sequence[Part]) -> pd.DataFrame:

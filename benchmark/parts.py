@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from .calls import by_id, call, mapping
 from .environment import package_versions
 from .predictor import RunContext
-from .probes import probe_predictions
+from .probes import VERSION, probe_predictions
 from .protocol import Fold
 from .resolve import Model
 from .results import PartRecord, Usage, plain
@@ -84,7 +84,7 @@ def cache_key(model: Model, data: TaskData, protocol: str, device: str, plan: Pl
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
         "fingerprint": mapping(model.name, model.create(), "fingerprint"),
         "device": device,
-        "plan": vars(plan),
+        "plan": vars(plan) | ({"probes": VERSION} if plan.probes else {}),
         "packages": package_versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -163,6 +163,8 @@ def run_part(model: Model, data: TaskData, fold: Fold, context: RunContext, plan
     said = _Said()
     for split, ids in fold.predicted.items():
         _predict_split(model, predictor, data, split, ids, plan, said)
+        if plan.probes and split == plan.main_split:
+            _predict_probes(model, predictor, data, fold, plan, said)
     done = time.perf_counter()
     record = PartRecord(
         seed=context.seed,
@@ -206,9 +208,13 @@ def _predict_split(
     if callable(getattr(predictor, "predict_std", None)):
         deviations = call(model.name, "predict_std", partial(predictor.predict_std, rows))
         said.deviations |= {} if deviations is None else {split: kept(deviations)}
-    if plan.probes and split == plan.main_split:
-        for probe, values in probe_predictions(model.name, predictor, data, asked).items():
-            said.probes[probe] = {split: kept(values)}
+
+
+def _predict_probes(model: Model, predictor: Any, data: TaskData, fold: Fold, plan: Plan, said: _Said) -> None:
+    ids = fold.predicted[plan.main_split]
+    asked, rest = ids[: plan.limit], ids[len(ids[: plan.limit]) :]
+    for probe, values in probe_predictions(model.name, predictor, data, asked, fold.train).items():
+        said.probes[probe] = {plan.main_split: {**by_id(model.name, values, asked), **dict.fromkeys(rest)}}
 
 
 def _usage(model: Model, predictor: Any) -> Usage | None:

@@ -1,9 +1,10 @@
-"""Probes: what happens to a score when a part of the input is taken from another row."""
+"""Probes: what happens to a score when a part of the input is taken from another row, or taken away."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +17,16 @@ from .scoring import COVERAGE_THRESHOLD
 from .task import TaskData
 
 # What is exchanged together, by name of the probe.
-EXCHANGES = {"image of another row": ("image", "density"), "text of another row": ("text", "formula")}
+EXCHANGES: dict[str, tuple[str, ...]] = {
+    "image of another row": ("image", "density"),
+    "text of another row": ("text", "formula"),
+}
+# What is replaced by something that tells nothing of the row.
+BLANKS: dict[str, tuple[str, ...]] = {"blank image": ("image", "density"), "no text": ("text",)}
+VERSION = 2  # of what is altered and how; finished parts of another version are not used
+_AVERAGED = 256  # rows learnt from that the blank image is the mean colour of
+Rows = Mapping[str, Mapping[str, Any]]
+Alter = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 def others(ids: Sequence[str]) -> dict[str, str]:
@@ -28,26 +38,39 @@ def others(ids: Sequence[str]) -> dict[str, str]:
     return dict(zip(ranked, [*ranked[1:], *ranked[:1]], strict=True))
 
 
-def probe_predictions(name: str, predictor: Any, data: TaskData, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """Predictions of altered inputs, by name of the probe: the predictor's own, or with inputs exchanged.
+def probe_predictions(
+    name: str, predictor: Any, data: TaskData, ids: Sequence[str], learnt: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Predictions of altered inputs, by name of the probe: the predictor's own, or with inputs exchanged or blank.
 
     Args:
         name: what the model is called.
         predictor: a fitted predictor.
         data: the task.
         ids: the rows to predict.
+        learnt: the rows it was fitted on; a blank image has their mean colour and density.
     """
     if callable(getattr(predictor, "predict_probes", None)):
         return mapping(name, predictor, "predict_probes", data.inputs(ids))
-    seen, partners = getattr(predictor, "inputs", None), others(ids)
-    first = data.rows[ids[0]]
-    found = {}
+    seen, first = getattr(predictor, "inputs", None), data.rows[ids[0]]
+
+    def there(columns: Sequence[str]) -> list[str]:
+        present = [column for column in columns if column in first]
+        return present if seen is None or set(seen) & set(present) else []
+
+    altered: dict[str, Alter] = {}
     for probe, columns in EXCHANGES.items():
-        there = [column for column in columns if column in first]
-        if there and (seen is None or set(seen) & set(there)):
-            rows = replace(data, rows=_Exchanged(data.rows, partners, there)).inputs(ids)
-            found[probe] = call(name, "predict", partial(predictor.predict, rows))
-    return found
+        if used := there(columns):
+            altered[probe] = _exchanging(data.rows, others(ids), used)
+    for probe, columns in BLANKS.items():
+        if used := there(columns):
+            altered[probe] = _blanking(_blank_of(data.rows, sorted(learnt)[:_AVERAGED], used))
+    return {
+        probe: call(
+            name, "predict", partial(predictor.predict, replace(data, rows=_Altered(data.rows, alter)).inputs(ids))
+        )
+        for probe, alter in altered.items()
+    }
 
 
 def reading(probe: str, difference: Difference, coverage: float) -> str:
@@ -71,17 +94,45 @@ def reading(probe: str, difference: Difference, coverage: float) -> str:
     return f"{moved}; the score does not move, so no use of {part} shows."
 
 
-class _Exchanged(Mapping[str, Mapping[str, Any]]):
-    """Rows with some columns taken from another row; read when they are asked for."""
+def _exchanging(rows: Rows, partners: Mapping[str, str], columns: Sequence[str]) -> Alter:
+    def alter(material: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        other = rows[partners.get(material, material)]
+        return {**row, **{column: other[column] for column in columns}}
 
-    def __init__(
-        self, rows: Mapping[str, Mapping[str, Any]], partners: Mapping[str, str], columns: Sequence[str]
-    ) -> None:
-        self._rows, self._partners, self._columns = rows, partners, columns
+    return alter
+
+
+def _blanking(blank: Mapping[str, Any]) -> Alter:
+    return lambda _, row: {**row, **blank}
+
+
+def _blank_of(rows: Rows, ids: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
+    """An empty text; an image and a density of one value, the mean over some rows."""
+    blank: dict[str, Any] = {}
+    if "text" in columns:
+        blank["text"] = ""
+    if "density" in columns:
+        mean = float(np.mean([rows[material]["density"].mean() for material in ids]))
+        blank["density"] = np.full_like(rows[ids[0]]["density"], mean)
+    if "image" in columns:
+        from PIL import Image
+
+        pictures = [Image.open(io.BytesIO(rows[material]["image"])).convert("RGB") for material in ids]
+        colour = np.mean([np.asarray(picture).mean(axis=(0, 1)) for picture in pictures], axis=0)
+        file = io.BytesIO()
+        Image.new("RGB", pictures[0].size, tuple(colour.round().astype(int).tolist())).save(file, "PNG")
+        blank["image"] = file.getvalue()
+    return blank
+
+
+class _Altered(Mapping[str, Mapping[str, Any]]):
+    """Rows with something changed; read when they are asked for."""
+
+    def __init__(self, rows: Rows, alter: Alter) -> None:
+        self._rows, self._alter = rows, alter
 
     def __getitem__(self, material: str) -> Mapping[str, Any]:
-        other = self._rows[self._partners.get(material, material)]
-        return {**self._rows[material], **{column: other[column] for column in self._columns}}
+        return self._alter(material, self._rows[material])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

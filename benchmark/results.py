@@ -192,8 +192,18 @@ class Run:
             raise DataError(f"{self.folder} has no readable predictions.parquet; evaluate the model again.") from error
 
 
-def write_run(folder: Path, result: Result, predictions: pd.DataFrame) -> Run:
-    """Write a run folder; `result.json` comes last, so a folder that has one is complete."""
+def write_run(folder: Path, result: Result, predictions: pd.DataFrame, probes: pd.DataFrame | None = None) -> Run:
+    """Write a run folder; `result.json` comes last, so a folder that has one is complete.
+
+    Args:
+        folder: where.
+        result: the record.
+        predictions: as `Run.predictions` gives them.
+        probes: predictions of altered inputs, with a column `probe`, for `probes.parquet`.
+    """
+    if probes is not None:
+        altered = probes
+        write_atomically(folder / "probes.parquet", lambda path: altered.to_parquet(path, index=False))
     write_atomically(folder / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
     write_text(folder / "result.json", result.model_dump_json(indent=1) + "\n")
     return Run(folder, result)

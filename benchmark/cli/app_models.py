@@ -170,6 +170,43 @@ def stability(
     stability_command(model, task, vary, settings or [], options, json)
 
 
+@commands.command(
+    epilog="Examples: ecdbench ablate image-text --task ecd-fcc/k_vrh --text key   |   "
+    "ecdbench ablate my_model.py --task sfe --protocol cv --seeds 3"
+)
+def ablate(
+    model: Annotated[str, typer.Argument(help="As for evaluate.")],
+    task: TaskOption,
+    protocol: Annotated[str, typer.Option(help="fixed (the split) or cv (10 folds, holdout untouched).")] = "fixed",
+    split: Split = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
+    text: Text = "none",
+    channel: Channel = None,
+    settings: Settings = None,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("runs"),
+    data_dir: DataDir = None,
+    max_cost: common.MaxCost = None,
+    max_requests: common.MaxRequests = None,
+    concurrency: common.Concurrency = 8,
+    timeout: common.Timeout = 120.0,
+    prices: common.Prices = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what a model uses: image exchanged, image blank, text exchanged, text withheld.
+
+    The model is fitted as it is and predicts altered inputs; each alteration is a paired difference of RMSE with its
+    interval. The run folder is that of `evaluate --probes`, with the altered predictions in probes.parquet.
+    """
+    from .evaluate import ablate_command
+
+    service = common.service_of(max_cost, max_requests, concurrency, timeout, prices)
+    options: dict[str, Any] = {"protocol": protocol, "split": split, "seeds": seeds, "text": text, "channel": channel}
+    options |= {"data_dir": data_dir, "service": service, "device": device, "out": out}
+    ablate_command(model, task, settings or [], options, json, quiet)
+
+
 @commands.command(epilog="Example: ecdbench check my_model.py")
 def check(
     model: Annotated[str, typer.Argument(help="As for evaluate.")],

@@ -80,6 +80,28 @@ def evaluate_command(
         raise SystemExit(INCOMPLETE)
 
 
+def ablate_command(
+    model: str, task: str, settings: Sequence[str], options: dict[str, Any], as_json: bool, quiet: bool
+) -> None:
+    """Evaluate with probes, and print those."""
+    from ...api import evaluate
+    from .scores import print_probes
+
+    with redirect_stdout(sys.stderr), progress_bars(quiet or as_json) as (progress, steps):
+        options |= {"probes": True, "progress": progress, "step_progress": steps}
+        run = evaluate(model, task, parameters=parse_settings(settings), **options)
+    result = run.result
+    if not result.probes:
+        raise EcdbenchError(
+            f"{result.model.name} looks at nothing that could be altered, so there is nothing to ablate."
+        )
+    if as_json:
+        records = {name: {**probe.model_dump(), "probe": name} for name, probe in result.probes.items()}
+        say(json.dumps({"run": str(run.folder), "task": result.task, "probes": list(records.values())}, indent=1))
+    else:
+        print_probes(run)
+
+
 def _missing(result: Result, failed: int, rows: int) -> str:
     """What is missing in a run, why, and what to do."""
     usage, asked = result.usage, rows * len(result.seeds)

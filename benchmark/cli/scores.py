@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...leaderboard.contestants import label
 from ...leaderboard.render import REPORTED_COLUMNS, reported_cells, text_of
+from ..protocol import main_split
 from ..results import Result, Run, Usage
 from ..scoring import COVERAGE_THRESHOLD, Score, Scores
 from .output import print_table, say, shown
@@ -43,6 +44,18 @@ def print_result(run: Run) -> None:
         print_table(REPORTED_COLUMNS, literature)
     if not result.rankable and result.limit is None:
         say("Too many predictions failed for the run to be ranked; failed ones were scored as the training mean.")
+    say(f"Run folder: {shown(run.folder)}")
+
+
+def print_probes(run: Run) -> None:
+    """Print the model's own score, what each probe did to it, and the run's place."""
+    result = run.result
+    scores = result.scores[main_split(result.protocol)]
+    columns, rows, title = _probe_table(result)
+    own = ["as it is", _with_spread(scores.rmse), _with_spread(scores.r2), f"{scores.coverage:.0%}", ""]
+    print_table(columns, [own, *rows], title=f"{_title(result)}. {title}", caption=_caption(result))
+    for probe in result.probes.values():
+        say(f"  {probe.reading}")
     say(f"Run folder: {shown(run.folder)}")
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task
 from ecdbench.benchmark.difference import Difference
@@ -23,7 +24,8 @@ def test_every_row_gets_another_one(ids):
 
 def test_a_model_that_looks_at_the_image(k_vrh):
     probes = evaluate("pixel-ridge", k_vrh, probes=True).result.probes
-    assert list(probes) == ["image of another row"]
+    assert list(probes) == ["image of another row", "blank image"]
+    assert probes["blank image"].difference.low > 0
     probe = probes["image of another row"]
     assert probe.difference.low > 0 and probe.reading.endswith("image used.")
     assert probe.scores.n == 32 and probe.scores.rmse.low is not None
@@ -43,6 +45,8 @@ class Blind:
     assert probes["image of another row"].difference.value == 0
     assert "no use of image shows" in probes["image of another row"].reading
     assert probes["text of another row"].difference.value != 0
+    assert list(probes) == ["image of another row", "text of another row", "blank image", "no text"]
+    assert probes["no text"].difference.value != 0 and probes["blank image"].difference.value == 0
 
 
 def test_probes_are_printed_and_kept(cli):
@@ -89,3 +93,35 @@ def test_a_few_rows(k_vrh, cli):
     assert outcome.code == 3 and "Leave out --limit" in outcome.err
     with pytest.raises(EcdbenchError, match="limit=0"):
         evaluate("pixel-ridge", k_vrh, limit=0)
+
+
+def test_what_a_blank_is(write_model):
+    source = """
+import numpy as np
+class Watcher:
+    def fit(self, train, validation, context): ...
+    def predict(self, data):
+        images = np.stack([np.asarray(image) for image in data["image"]])
+        flat = np.ptp(images, axis=(1, 2)).max(axis=1) == 0
+        even = np.array([np.ptp(density) == 0 for density in data["density"]])
+        empty = np.array([text == "" for text in data["text"]])
+        return 1.0 * flat + 2.0 * even + 4.0 * empty
+"""
+    data = load_task("ecd-fcc/k_vrh", text="single")
+    run = evaluate(str(write_model(source)), data, probes=True)
+    table = pd.read_parquet(run.folder / "probes.parquet")
+    said = {probe: set(part["prediction"]) for probe, part in table.groupby("probe")}
+    assert said == {"image of another row": {0}, "text of another row": {0}, "blank image": {3}, "no text": {4}}
+    for probe, part in table.groupby("probe"):
+        gaps = part["prediction"].to_numpy() - data.targets(part["id"])
+        assert run.result.probes[probe].scores.rmse.value == pytest.approx(np.sqrt((gaps**2).mean()))
+
+
+def test_ablate_command(cli):
+    outcome = cli("ablate", "joint-forest", "--task", "ecd-fcc/k_vrh", "--set", "trees=30")
+    assert outcome.code == 0 and "as it is" in outcome.out
+    for name in ("image of another row", "text of another row", "blank image"):
+        assert f"{name}: RMSE moves by" in outcome.out
+    records = json.loads(cli("ablate", "pixel-ridge", "--task", "ecd-fcc/k_vrh", "--json").out)["probes"]
+    assert [record["probe"] for record in records] == ["image of another row", "blank image"]
+    assert "nothing to ablate" in cli("ablate", "mean", "--task", "ecd-fcc/k_vrh").err
