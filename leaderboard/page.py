@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.scoring import COVERAGE_THRESHOLD
+from ..benchmark.task import revision_of
 from ..tasks.load import default_data_dir
 from .board import Board, Section
-from .facts import facts_of
+from .facts import audit_of, facts_of
 from .page_rows import row_view
 from .reported import reported, reported_tasks
 from .statistics import ALPHA
@@ -54,10 +55,14 @@ def _tasks(board: Board, data_dir: Path) -> list[dict[str, Any]]:
             "id": f"task-{number}",
             "name": name,
             "facts": facts_of(name, data_dir),
-            "sections": [_section(section, f"s{number}-{k}") for k, section in enumerate(by_task.get(name, []))],
+            "sections": [_section(section, f"s{number}-{k}") for k, section in enumerate(sections)],
             "reported": reported(name),
+            "audit": audit_of(name, revision_of(sections[0].rows[0].contestant.result.content_sha256))
+            if sections
+            else None,
         }
         for number, name in enumerate(names)
+        for sections in [by_task.get(name, [])]
     ]
 
 

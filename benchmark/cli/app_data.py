@@ -43,6 +43,23 @@ def tasks_rows(task: str, data_dir: DataDir = None) -> None:
     print_rows(task, data_dir)
 
 
+@commands.command(epilog="Examples: ecdbench audit sfe   |   ecdbench audit ecd-fcc/k_vrh --json > audit.json")
+def audit(
+    task: Annotated[str, typer.Argument(help="As for evaluate.")],
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the report as json to this file.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Is a task's split fair? Duplicates across splits, shared compositions, targets that say little, simplest models.
+
+    Models are fitted (a minute or so); an interrupted audit goes on where it stopped.
+    """
+    from .audit import audit_command
+
+    audit_command(task, data_dir, out, json, quiet)
+
+
 @commands.command(epilog="Example: ecdbench fetch sfe")
 def fetch(
     dataset: Annotated[str, typer.Argument(help="Dataset to download: sfe.")],
