@@ -138,11 +138,12 @@ def build(
 
 @commands.command(
     epilog="Examples: ecdbench publish ecd-fcc --repo my-org/ecd-fcc --private   |   "
-    "ecdbench publish built/my-densities --repo my-org/my-densities --dry-run"
+    "ecdbench publish built/my-densities --repo my-org/my-densities --dry-run   |   "
+    "ecdbench publish leaderboard --repo my-org/leaderboard"
 )
 def publish(
-    dataset: Annotated[str, typer.Argument(help="A dataset by name, or the folder of a built one.")],
-    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="The dataset repository on the Hugging Face Hub.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset by name, the folder of a built one, or `leaderboard`.")],
+    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="The repository on the Hugging Face Hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact folder to published/, push nothing.")] = (
         False
@@ -154,9 +155,14 @@ def publish(
 ) -> None:
     """Check a dataset and push it to the Hugging Face Hub: data, card, manifest, Croissant, leaderboard definition.
 
+    `leaderboard` is the board of the accepted entries, as a static Space with results in the Hub's evaluation format.
+
     Prints the commit to pin. Unchanged content makes no new commit; a push that was interrupted is completed by the
     same command. The token is the Hub's own: HF_TOKEN, or `hf auth login`.
     """
-    from .publish import publish_command
+    from .publish import publish_command, publish_leaderboard_command
 
+    if dataset == "leaderboard":
+        publish_leaderboard_command(repo, data_dir, private, dry_run)
+        return
     publish_command(dataset, repo, data_dir, private, dry_run, i_have_permission)

@@ -8,7 +8,32 @@ from pathlib import Path
 from ...tasks.load import default_data_dir
 from ...tasks.publish.push import check_name, push_dataset
 from ...tasks.publish.stage import stage_dataset
-from .output import say, shown
+from ..errors import EcdbenchError
+from .output import progress_bars, say, shown
+
+
+def publish_leaderboard_command(repository: str, data_dir: Path | None, private: bool, dry_run: bool) -> None:
+    """Make the board of the accepted entries, then push it as a Space, or write what would be pushed."""
+    from ...leaderboard.board import make_board
+    from ...leaderboard.space import push_space, stage_space
+    from ...submissions.entry import accepted_entries
+
+    check_name(repository)
+    with progress_bars(quiet=False) as (progress, _):
+        board = make_board([accepted_entries()], None, data_dir, progress)
+    if board.left_out:
+        raise EcdbenchError(
+            f"{len(board.left_out)} entries cannot be shown, and a board without them is not published; the first: "
+            f"{board.left_out[0]}"
+        )
+    if dry_run:
+        folder = Path("published") / repository.replace("/", "--")
+        stage_space(board, folder, repository, data_dir)
+        say(f"Nothing was pushed. {shown(folder)} is what the Space {repository} would hold.")
+        return
+    pushed = push_space(board, repository, private, data_dir)
+    what = "published" if pushed.changed else "unchanged, no new commit"
+    say(f"{pushed.url} ({'private' if pushed.private else 'public'}): {what}, commit {pushed.commit}")
 
 
 def publish_command(

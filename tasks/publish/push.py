@@ -1,8 +1,9 @@
-"""Push a staged folder to the Hugging Face Hub."""
+"""Push a folder to the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,21 @@ _EMPTY = {".gitattributes"}
 
 
 @dataclass(frozen=True)
-class Published:
-    """Where a dataset is on the Hub: the commit to pin, its tag, and whether the push changed anything."""
+class Pushed:
+    """Where a folder is on the Hub: the commit, and whether the push changed anything."""
 
     repository: str
     url: str
     commit: str
-    tag: str
     changed: bool
     private: bool
+
+
+@dataclass(frozen=True)
+class Published(Pushed):
+    """Where a dataset is on the Hub: the commit to pin, and its tag."""
+
+    tag: str
 
 
 def push_dataset(folder: Path, repository: str, private: bool, pause: float = 1.0) -> Published:
@@ -43,45 +50,86 @@ def push_dataset(folder: Path, repository: str, private: bool, pause: float = 1.
     """
     from huggingface_hub import HfApi
 
+    manifest = read_manifest(folder)
+    revision = revision_of(manifest["content_sha256"])
+
+    def check(api: Any, before: Any) -> None:
+        _check_same_dataset(api, before, manifest["dataset"], pause)
+
+    message = f"{manifest['dataset']}, content {revision}"
+    pushed = push_folder(folder, repository, "dataset", private, message, check, pause)
+    tag = f"content-{revision}"
+    api = HfApi(endpoint=endpoint())
+    ask_hub(
+        lambda: api.create_tag(repository, tag=tag, revision=pushed.commit, repo_type="dataset", exist_ok=True),
+        repository,
+        pause,
+    )
+    return Published(**vars(pushed), tag=tag)
+
+
+def push_folder(
+    folder: Path,
+    repository: str,
+    kind: str,
+    private: bool,
+    message: str,
+    check: Callable[[Any, Any], None],
+    pause: float = 1.0,
+) -> Pushed:
+    """Push a folder as one commit that makes the repository hold just this.
+
+    Args:
+        folder: what to push.
+        repository: `ORG/NAME`; made where there is none.
+        kind: `dataset` or `space` (a static one).
+        private: make it private.
+        message: of the commit.
+        check: refuses, by raising, a repository that holds something else; called with the client and what the Hub
+            says of the repository.
+        pause: seconds before a busy Hub is asked again; doubles each time.
+
+    Raises:
+        PublishError: no token, or one that may not write there.
+        ServiceError: the Hub does not answer; the same command again completes the push.
+    """
+    from huggingface_hub import HfApi
+
     check_name(repository)
     bars_for_people_only()
     api = HfApi(endpoint=endpoint())
+    sdk = "static" if kind == "space" else None
+
+    def info() -> Any:
+        return ask_hub(lambda: api.repo_info(repository, repo_type=kind), repository, pause)
+
     _check_token(ask_hub(api.whoami, repository, pause), repository)
-    ask_hub(lambda: api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True), repository, pause)
-    before = ask_hub(lambda: api.dataset_info(repository), repository, pause)
+    ask_hub(
+        lambda: api.create_repo(repository, repo_type=kind, private=private, exist_ok=True, space_sdk=sdk),
+        repository,
+        pause,
+    )
+    before = info()
     if private and not before.private:
         raise PublishError(
             f"{repository} exists and is public; make it private on the Hub first, or take another name."
         )
-    manifest = read_manifest(folder)
-    _check_same_dataset(api, before, manifest["dataset"], pause)
+    check(api, before)
     ask_hub(
         lambda: api.upload_folder(
             repo_id=repository,
-            repo_type="dataset",
+            repo_type=kind,
             folder_path=folder,
             delete_patterns="*",
             parent_commit=before.sha,
-            commit_message=f"{manifest['dataset']}, content {revision_of(manifest['content_sha256'])}",
+            commit_message=message,
         ),
         repository,
         pause,
     )
-    after = ask_hub(lambda: api.dataset_info(repository), repository, pause)
-    tag = f"content-{revision_of(manifest['content_sha256'])}"
-    ask_hub(
-        lambda: api.create_tag(repository, tag=tag, revision=after.sha, repo_type="dataset", exist_ok=True),
-        repository,
-        pause,
-    )
-    return Published(
-        repository,
-        f"{api.endpoint}/datasets/{repository}",
-        after.sha,
-        tag,
-        after.sha != before.sha,
-        bool(after.private),
-    )
+    after = info()
+    url = f"{api.endpoint}/{kind}s/{repository}"
+    return Pushed(repository, url, after.sha, after.sha != before.sha, bool(after.private))
 
 
 def check_name(repository: str) -> None:

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on this machine: repositories of datasets in memory, over real HTTP.
+"""A Hugging Face Hub on this machine: repositories of datasets and Spaces in memory, over real HTTP.
 
 What `huggingface_hub` needs to make a repository, push to it, tag it and load it at a commit. Clients run with
 `HF_ENDPOINT` set to its address and `HF_HUB_DISABLE_XET=1`, which makes large files go through Git-LFS.
@@ -143,42 +143,42 @@ def _make_app(hub: Hub) -> Flask:  # noqa: PLR0915 - one server, many routes
             private = asked.get("private") or asked.get("visibility") == "private"
             hub.repositories[name] = Repository(bool(private))
             hub.repositories[name].commit({".gitattributes": b"*.parquet filter=lfs\n"}, "initial commit")
-        return jsonify({"url": f"{hub.url}/datasets/{name}", "name": name}), 409 if exists else 200
+        return jsonify({"url": f"{hub.url}/{asked.get('type', 'model')}s/{name}", "name": name}), 409 if exists else 200
 
     @app.post("/api/validate-yaml")
     def validate_yaml() -> Any:
         return jsonify({"errors": [], "warnings": []})
 
-    @app.get("/api/datasets/<owner>/<name>")
-    @app.get("/api/datasets/<owner>/<name>/revision/<path:revision>")
-    def info(owner: str, name: str, revision: str = "main") -> Any:
+    @app.get("/api/<any(datasets, spaces):kind>/<owner>/<name>")
+    @app.get("/api/<any(datasets, spaces):kind>/<owner>/<name>/revision/<path:revision>")
+    def info(kind: str, owner: str, name: str, revision: str = "main") -> Any:
         commit, files = tree(f"{owner}/{name}", revision)
         return jsonify(
             {"_id": commit[:24], "id": f"{owner}/{name}", "author": owner, "sha": commit, "tags": [],
              "private": repository(f"{owner}/{name}").private, "gated": False, "disabled": False, "downloads": 0,
-             "likes": 0, "siblings": [{"rfilename": path} for path in sorted(files)]}
+             "likes": 0, "sdk": "static", "siblings": [{"rfilename": path} for path in sorted(files)]}
         )  # fmt: skip
 
-    @app.get("/api/datasets/<owner>/<name>/refs")
-    def refs(owner: str, name: str) -> Any:
+    @app.get("/api/<any(datasets, spaces):kind>/<owner>/<name>/refs")
+    def refs(kind: str, owner: str, name: str) -> Any:
         found = repository(f"{owner}/{name}")
         tags = [{"name": t, "ref": f"refs/tags/{t}", "targetCommit": c} for t, c in found.tags.items()]
         heads = [{"name": "main", "ref": "refs/heads/main", "targetCommit": found.main}]
         return jsonify({"branches": heads, "tags": tags, "converts": []})
 
-    @app.get("/api/datasets/<owner>/<name>/tree/<revision>")
-    def list_tree(owner: str, name: str, revision: str) -> Any:
+    @app.get("/api/<any(datasets, spaces):kind>/<owner>/<name>/tree/<revision>")
+    def list_tree(kind: str, owner: str, name: str, revision: str) -> Any:
         _, files = tree(f"{owner}/{name}", revision)
         return jsonify([_entry(path, content) for path, content in sorted(files.items())])
 
-    @app.post("/api/datasets/<owner>/<name>/paths-info/<revision>")
-    def paths_info(owner: str, name: str, revision: str) -> Any:
+    @app.post("/api/<any(datasets, spaces):kind>/<owner>/<name>/paths-info/<revision>")
+    def paths_info(kind: str, owner: str, name: str, revision: str) -> Any:
         _, files = tree(f"{owner}/{name}", revision)
         asked = request.get_json(silent=True) or {"paths": request.form.getlist("paths")}
         return jsonify([_entry(path, files[path]) for path in asked["paths"] if path in files])
 
-    @app.post("/api/datasets/<owner>/<name>/preupload/<revision>")
-    def preupload(owner: str, name: str, revision: str) -> Any:
+    @app.post("/api/<any(datasets, spaces):kind>/<owner>/<name>/preupload/<revision>")
+    def preupload(kind: str, owner: str, name: str, revision: str) -> Any:
         writer(owner)
         _, files = tree(f"{owner}/{name}", revision)
         answer = []
@@ -191,8 +191,8 @@ def _make_app(hub: Hub) -> Flask:  # noqa: PLR0915 - one server, many routes
             answer.append(told)
         return jsonify({"files": answer})
 
-    @app.post("/datasets/<owner>/<name>.git/info/lfs/objects/batch")
-    def lfs_batch(owner: str, name: str) -> Any:
+    @app.post("/<any(datasets, spaces):kind>/<owner>/<name>.git/info/lfs/objects/batch")
+    def lfs_batch(kind: str, owner: str, name: str) -> Any:
         writer(owner)
         objects = [
             {**one}
@@ -210,8 +210,8 @@ def _make_app(hub: Hub) -> Flask:  # noqa: PLR0915 - one server, many routes
         hub.large[oid] = body
         return jsonify({})
 
-    @app.post("/api/datasets/<owner>/<name>/commit/<branch>")
-    def commit(owner: str, name: str, branch: str) -> Any:
+    @app.post("/api/<any(datasets, spaces):kind>/<owner>/<name>/commit/<branch>")
+    def commit(kind: str, owner: str, name: str, branch: str) -> Any:
         writer(owner)
         head, files = tree(f"{owner}/{name}", branch)
         header, *operations = [json.loads(line) for line in request.get_data().splitlines() if line.strip()]
@@ -228,11 +228,11 @@ def _make_app(hub: Hub) -> Flask:  # noqa: PLR0915 - one server, many routes
             elif operation["key"] == "deletedFile":
                 del files[value["path"]]
         made = repository(f"{owner}/{name}").commit(files, header["value"]["summary"])
-        url = f"{hub.url}/datasets/{owner}/{name}/commit/{made}"
+        url = f"{hub.url}/{kind}/{owner}/{name}/commit/{made}"
         return jsonify({"success": True, "commitOid": made, "hookOutput": "", "commitUrl": url})
 
-    @app.post("/api/datasets/<owner>/<name>/tag/<path:revision>")
-    def tag(owner: str, name: str, revision: str) -> Any:
+    @app.post("/api/<any(datasets, spaces):kind>/<owner>/<name>/tag/<path:revision>")
+    def tag(kind: str, owner: str, name: str, revision: str) -> Any:
         writer(owner)
         found, wanted = repository(f"{owner}/{name}"), request.get_json(force=True)["tag"]
         if wanted in found.tags:
@@ -240,8 +240,8 @@ def _make_app(hub: Hub) -> Flask:  # noqa: PLR0915 - one server, many routes
         found.tags[wanted] = tree(f"{owner}/{name}", revision)[0]
         return jsonify({})
 
-    @app.route("/datasets/<owner>/<name>/resolve/<revision>/<path:path>", methods=["GET", "HEAD"])
-    def resolve(owner: str, name: str, revision: str, path: str) -> Any:
+    @app.route("/<any(datasets, spaces):kind>/<owner>/<name>/resolve/<revision>/<path:path>", methods=["GET", "HEAD"])
+    def resolve(kind: str, owner: str, name: str, revision: str, path: str) -> Any:
         commit_id, files = tree(f"{owner}/{name}", revision)
         if path not in files:
             refuse(404, "EntryNotFound", "Entry not found")
