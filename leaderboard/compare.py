@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..benchmark.difference import Difference, differences
 from ..benchmark.errors import DataError
 from ..benchmark.scoring import COVERAGE_THRESHOLD
 from ..submissions.rescore import RescoredRun
+from .statistics import fold_p_value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SAME = ("task", "protocol", "split", "content_sha256")
 
@@ -30,6 +35,32 @@ def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
             )
     one, two = ((run.scored[run.main], run.scores[run.main]) for run in (first, second))
     return differences(one, two)
+
+
+def corrected_t(first: RescoredRun, second: RescoredRun) -> float | None:
+    """P-value of the corrected resampled t-test of two cross-validated runs; None for the fixed protocol."""
+    return fold_p_value(first, second) if first.run.result.protocol == "cv" else None
+
+
+def per_sample(first: RescoredRun, second: RescoredRun) -> pd.DataFrame:
+    """Both models' predictions of each sample, mean over seeds, where they differ most first.
+
+    Returns:
+        Columns `id`, `target`, `first`, `second`, and `closer`: absolute error of the first minus that of the second.
+    """
+    import pandas as pd
+
+    one, two = first.scored[first.main], second.scored[second.main]
+    frame = pd.DataFrame(
+        {
+            "id": first.ids[first.main],
+            "target": one.target,
+            "first": one.prediction.mean(axis=0),
+            "second": two.prediction.mean(axis=0),
+        }
+    )
+    frame["closer"] = (frame["first"] - frame["target"]).abs() - (frame["second"] - frame["target"]).abs()
+    return frame.sort_values("closer", key=lambda values: -values.abs(), kind="stable", ignore_index=True)
 
 
 def coverages(*runs: RescoredRun) -> list[float]:

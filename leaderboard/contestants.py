@@ -10,7 +10,7 @@ from typing import Any
 from ..benchmark.errors import EcdbenchError
 from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD
-from ..submissions.card import CARD, Card
+from ..submissions.card import CARD, Card, read_card
 from ..submissions.curves import Curves, curves_of
 from ..submissions.reference import References
 from ..submissions.rescore import RescoredRun, rescore_run
@@ -114,6 +114,12 @@ def label(result: Result) -> str:
     given = ", ".join(f"{key}={_short(value)}" for key, value in shown.items())
     name += f" ({given})" if given else ""
     return f"{name}, RANDOM WEIGHTS" if result.model.info.get("weights") == "random" else name
+
+
+def name_of(run: RescoredRun) -> str:
+    """What a run is called: as its entry's card says, or by its model and parameters."""
+    card = run.run.folder.parent / CARD
+    return read_card(card).name if card.is_file() else label(run.run.result)
 
 
 def find_contestants(

@@ -101,6 +101,13 @@ def corrected_t_p_values(by_fold: np.ndarray, ratio: float) -> np.ndarray:
     return _two_sided(by_fold.mean(axis=1), variance, lambda t: 2 * stdtr(folds - 1, -t))
 
 
+def fold_p_value(first: RescoredRun, second: RescoredRun) -> float:
+    """P-value of `corrected_t_p_values` for two cross-validated runs."""
+    folds, ratio = _folds(first)
+    by_fold = np.array([_by_fold(run.scored[run.main], folds) for run in (first, second)])
+    return float(corrected_t_p_values(by_fold, ratio)[0, 1])
+
+
 def holm(p_values: np.ndarray) -> np.ndarray:
     """P-values of all pairs, shape (m, m), corrected for their number."""
     upper = np.triu_indices(len(p_values), 1)

@@ -21,21 +21,27 @@ def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
 
 
 @commands.command(
-    epilog="Examples: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-...   |   "
+    epilog="Examples: ecdbench compare runs/sfe/pixel-ridge-... runs/sfe/composition-forest-... --out comparison   |   "
     "ecdbench compare runs/ecd-fcc--k_vrh/in-context-... runs/ecd-fcc--k_vrh/*"
 )
 def compare(
     first: Path,
     others: Annotated[list[Path], typer.Argument(help="One run, or several, each compared with the first.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Of two runs: folder for a parity plot and a csv file of all samples.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Compare a run with others on the same samples: paired bootstrap of the difference."""
-    from .runs import compare_command, compare_with_each
+    """Compare a run with others on the same samples: paired bootstrap of the difference.
+
+    Of two runs also the samples on which they differ most and, for cross-validation, a corrected resampled t-test.
+    """
+    from .compare import compare_command, compare_with_each
 
     rest = [other for other in others if other.resolve() != first.resolve()] or others
     if len(rest) == 1:
-        compare_command(first, rest[0], data_dir, json)
+        compare_command(first, rest[0], data_dir, out, json)
     else:
         compare_with_each(first, rest, data_dir, json)
 

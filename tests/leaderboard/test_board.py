@@ -99,3 +99,39 @@ def test_literature_values_are_marked(sfe_dir):
     assert reported("ecd-fcc/k_vrh") == []
     evaluate("mean", load_task("sfe", data_dir=sfe_dir))
     assert "reported, not recomputed" in to_markdown(make_board([Path("runs")], data_dir=sfe_dir))
+
+
+def test_what_compare_writes(cli, k_vrh):
+    one, two = (evaluate(m, k_vrh, protocol="cv").folder for m in ("knn-composition", "mean"))
+    outcome = cli("compare", one, two, "--out", "comparison")
+    assert outcome.code == 0, outcome.err
+    assert "Samples on which they differ most" in outcome.out and "Corrected resampled t-test" in outcome.out
+    samples = list(csv.DictReader(io.StringIO(Path("comparison/samples.csv").read_text())))
+    assert len(samples) == 156
+    gaps = [float(row["closer"]) for row in samples]
+    assert gaps == sorted(gaps, key=abs, reverse=True)
+    assert float(samples[0]["closer"]) == pytest.approx(
+        abs(float(samples[0]["first"]) - float(samples[0]["target"]))
+        - abs(float(samples[0]["second"]) - float(samples[0]["target"]))
+    )
+    assert Path("comparison/parity.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads(cli("compare", one, two, "--json").out)
+    assert record["corrected_t_p_value"] < 0.05 and len(record["samples"]) == 156
+
+
+def test_filters(cli, k_vrh):
+    for model in ("mean", "pixel-ridge", "joint-forest"):
+        evaluate(model, k_vrh)
+
+    def names(*options):
+        rows = json.loads(cli("leaderboard", "runs", "-f", "json", *options).out)["rows"]
+        return {row["model"] for row in rows}
+
+    assert names() == {"mean", "pixel-ridge", "joint-forest"}
+    assert names("--inputs", "image") == {"pixel-ridge"}
+    assert names("--inputs", "density,formula") == {"joint-forest"}
+    assert names("--not-pretrained", "--text", "none") == names()
+    assert "There are no runs" in cli("leaderboard", "runs", "--pretrained").err
+    assert "There is no input 'imag'. Did you mean image" in cli("leaderboard", "runs", "--inputs", "imag").err
+    assert cli("leaderboard", "runs", "-f", "csv", "--out", "board.csv").out == ""
+    assert Path("board.csv").read_text().startswith("task,unit")
