@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -26,6 +26,10 @@ _PREDICTION_COLUMNS = {
     "prediction": "float64", "status": "string",
 }  # fmt: skip
 _OPTIONAL_COLUMNS = {"target_hash": "string", "prediction_std": "float64", "check": "uint32"}
+
+
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
 class ModelRecord(BaseModel):
@@ -56,16 +60,16 @@ class Usage(BaseModel):
         cut: how many answers reached the bound on their length.
     """
 
-    answers: int
-    sent: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cost: float | None
-    seconds_median: float | None
-    seconds_p95: float | None
+    answers: Count
+    sent: Count
+    prompt_tokens: Count | None
+    completion_tokens: Count | None
+    cost: Amount | None
+    seconds_median: Amount | None
+    seconds_p95: Amount | None
     models: list[str]
-    statuses: dict[str, int]
-    cut: int = 0
+    statuses: dict[str, Count]
+    cut: Count = 0
 
 
 class Probe(BaseModel):
@@ -80,12 +84,12 @@ class PartRecord(BaseModel):
     """One fit: its seed and fold, rows learnt from, seconds, what the predictor says of it, what it took of a service,
     notes for the reader."""
 
-    seed: int
-    fold: int
-    n_train: int
+    seed: Count
+    fold: Count
+    n_train: Count
     train_mean: float
-    seconds_fit: float
-    seconds_predict: float
+    seconds_fit: Amount
+    seconds_predict: Amount
     info: dict[str, Any]
     usage: Usage | None = None
     notes: list[str] = []
@@ -97,7 +101,7 @@ class Environment(BaseModel):
     ecdbench: str
     python: str
     platform: str
-    cpu_count: int
+    cpu_count: Count
     device: str
     packages: dict[str, str]
     commit: str | None

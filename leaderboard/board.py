@@ -13,6 +13,7 @@ from ..benchmark.bootstrap import one_thread
 from ..benchmark.difference import Difference
 from ..benchmark.task import revision_of
 from ..submissions.reference import References
+from ..submissions.text import printable
 from .contestants import Contestant, Filter, Progress, find_contestants
 from .statistics import ALPHA, standings
 
@@ -142,7 +143,7 @@ def _made(roots: Sequence[Path], wanted: Filter, data_dir: Path | None, progress
             )
             for (task, revision, split, protocol), members in sorted(groups.items(), key=lambda item: item[0])
         ],
-        left_out,
+        [printable(reason) for reason in left_out],
     )
 
 

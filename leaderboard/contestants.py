@@ -12,6 +12,7 @@ from ..benchmark.results import Result, find_runs, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD
 from ..submissions.card import CARD, Card, read_card
 from ..submissions.curves import Curves, curves_of
+from ..submissions.entry import accepted_entries, holds_entries
 from ..submissions.reference import References
 from ..submissions.rescore import RescoredRun, rescore_run
 from ..submissions.verify import Verified, verify_all
@@ -28,12 +29,14 @@ class Contestant:
         card: its model's card; None for a run of one's own.
         curves: its learning curves, where there are any.
         suspicions: why somebody should look at it before it is ranked.
+        twin: the entry that has the very same predictions.
     """
 
     run: RescoredRun
     card: Card | None = None
     curves: Curves | None = None
     suspicions: list[str] = field(default_factory=list)
+    twin: str | None = None
 
     @property
     def result(self) -> Result:
@@ -134,17 +137,13 @@ def find_contestants(
         left_out: gets a sentence for each entry or run that cannot be shown.
         progress: called with how many are done, how many there are, and the next one's name.
     """
-    entries = [root for root in roots if holds_entries(root)]
+    entries = [root for root in roots if root == accepted_entries() or holds_entries(root)]
     own = [folder for root in roots if root not in entries for folder in find_runs([root])]
+    own = [folder for folder in own if not holds_entries(folder.parent)]  # entries are verified, or not shown
     found = _of_entries(entries, references, wanted, left_out, progress)
     for contestant in (*found, *_of_runs(own, references, wanted, left_out, progress)):
         if wanted.wants(contestant):
             yield contestant
-
-
-def holds_entries(root: Path) -> bool:
-    """Whether a folder is one of entries, not of runs."""
-    return any(True for depth in ("*/*", "*", ".") for _ in root.glob(f"{depth}/{CARD}"))
 
 
 def _of_entries(
@@ -159,7 +158,7 @@ def _of_entries(
 def _contestants(verified: Verified) -> Iterator[Contestant]:
     card = verified.entry.card if verified.entry else None
     for run in verified.runs:
-        yield Contestant(run.rescored, card, run.curves, run.suspicions)
+        yield Contestant(run.rescored, card, run.curves, run.suspicions, run.twin)
 
 
 def _of_runs(
@@ -171,8 +170,9 @@ def _of_runs(
             run = read_run(folder)
             if wanted.wants_task(run.result.task):
                 yield Contestant(rescore_run(run, references), curves=curves_of(folder))
-        except EcdbenchError as error:
-            left_out.append(f"{folder.name}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever is in a folder, the others are shown
+            reason = str(error) if isinstance(error, EcdbenchError) else f"it cannot be read ({type(error).__name__})."
+            left_out.append(f"{folder.name}: {reason}")
 
 
 def _is_address(value: Any) -> bool:

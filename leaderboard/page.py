@@ -12,7 +12,7 @@ from ..benchmark.task import revision_of
 from ..tasks.load import default_data_dir
 from .board import Board, Section
 from .facts import audit_of, facts_of
-from .page_rows import row_view
+from .page_rows import row_view, widest_rmse
 from .reported import reported, reported_tasks
 from .statistics import ALPHA
 
@@ -67,7 +67,8 @@ def _tasks(board: Board, data_dir: Path) -> list[dict[str, Any]]:
 
 
 def _section(section: Section, identifier: str) -> dict[str, Any]:
-    rows = [row_view(section, row, f"{identifier}-{k}") for k, row in enumerate(section.rows)]
+    widest = widest_rmse(section)
+    rows = [row_view(row, f"{identifier}-{k}", widest) for k, row in enumerate(section.rows)]
     first = section.rows[0].contestant.run
     scored, ids = first.scored[first.main], first.ids[first.main]
     low, high = float(scored.target.min()), float(scored.target.max())

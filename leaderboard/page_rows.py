@@ -17,8 +17,8 @@ _WORDS = {"cannot be told apart from the first": "tied with the first", "worse t
 _FARTHEST = 3000  # of a prediction in the parity plot, in thousandths of the axis
 
 
-def row_view(section: Section, row: Row, identifier: str) -> dict[str, Any]:
-    """Everything the template shows of a row."""
+def row_view(row: Row, identifier: str, widest: float) -> dict[str, Any]:
+    """Everything the template shows of a row; `widest` is the end of the RMSE axis."""
     one = row.contestant
     scores = one.run.scores[one.run.main]
     return {
@@ -30,7 +30,7 @@ def row_view(section: Section, row: Row, identifier: str) -> dict[str, Any]:
         "ranks": ranks_text(row),
         "inputs": "not stated" if one.inputs is None else " + ".join(one.inputs) or "nothing",
         "badges": badges(one),
-        "bars": {name: _bar(section, getattr(scores, name), name) for name in ("rmse", "r2")},
+        "bars": {name: _bar(getattr(scores, name), name, widest) for name in ("rmse", "r2")},
         "scores": {name: getattr(scores, name) for name in ("rmse", "r2", "mae", "skill", "rmse_over_range")},
         "texts": {name: text_of(getattr(scores, name)) for name in ("rmse", "r2", "mae", "skill", "rmse_over_range")},
         "coverage": scores.coverage,
@@ -59,21 +59,23 @@ def badges(one: Contestant) -> list[tuple[str, str, str]]:
     exposure = one.card.pretraining.exposure if one.card else None
     if exposure in _EXPOSURE:
         found.append(("exposure", f"exposure {exposure}", _EXPOSURE[exposure]))
+    if one.twin:
+        found.append(("look", f"as {one.twin}", "its predictions are the very same"))
     if one.suspicions:
         found.append(("look", "to be looked at", "; ".join(one.suspicions)))
     return found
 
 
-def _bar(section: Section, score: Score, name: str) -> dict[str, float] | None:
+def _bar(score: Score, name: str, widest: float) -> dict[str, float] | None:
     """Where an interval lies on the section's axis, in percent of its width."""
     if score.value is None or score.low is None or score.high is None:
         return None
-    low, high = (-0.2, 1.0) if name == "r2" else (0.0, _widest(section))
+    low, high = (-0.2, 1.0) if name == "r2" else (0.0, widest)
     left, right, middle = (100 * min(max((x - low) / (high - low), 0), 1) for x in (score.low, score.high, score.value))
     return {"left": round(left, 1), "width": round(max(right - left, 0.5), 1), "value": round(middle, 1)}
 
 
-def _widest(section: Section) -> float:
+def widest_rmse(section: Section) -> float:
     """The end of the RMSE axis: what the worst of the usual rows reaches."""
     ends = []
     for row in section.rows:
@@ -87,7 +89,7 @@ def _widest(section: Section) -> float:
 def _took(one: Contestant) -> dict[str, float | None]:
     """Seconds of training, seconds per prediction, dollars per thousand predictions; None where unknown."""
     parts, usage = one.result.parts, one.result.usage
-    predictions = len(one.run.predictions)
+    predictions = sum(scored.prediction.size for scored in one.run.scored.values())
     per_prediction = sum(part.seconds_predict for part in parts) / max(predictions, 1)
     cost = usage.cost if usage else None
     return {

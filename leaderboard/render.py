@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from ..benchmark.results import Usage
 from ..benchmark.scoring import Score
+from ..submissions.text import printable
 from .board import Board, Row, Section
 from .reported import reported
 
@@ -131,7 +132,7 @@ def to_markdown(board: Board) -> str:
             tabulate(_escaped(section), columns_of(section), tablefmt="github", disable_numparse=True),
         ]
         if section.reading:
-            blocks.append(section.reading)
+            blocks.append(_plain(section.reading))
         if literature := reported_cells(section.task):
             blocks.append(tabulate(literature, REPORTED_COLUMNS, tablefmt="github", disable_numparse=True))
     blocks += [f"Left out: {_plain(reason)}" for reason in board.left_out]
@@ -144,8 +145,10 @@ def _escaped(section: Section) -> list[list[str]]:
 
 
 def _plain(text: str) -> str:
-    """A text on one line that is neither markdown's table nor markup."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """A text on one line that is neither markup nor a link, a picture, or the end of a cell."""
+    for sign, written in (("|", "\\|"), ("<", "&lt;"), ("](", "]\\("), ("![", "!\\["), ("`", "'")):
+        text = text.replace(sign, written)
+    return printable(text)
 
 
 def records(board: Board) -> list[dict[str, Any]]:
@@ -196,10 +199,15 @@ def to_csv(board: Board) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, rows[0] if rows else ["task"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def to_json(board: Board) -> str:
     """The board as json, with the runs left out and why."""
-    return json.dumps({"rows": records(board), "left_out": board.left_out}, indent=1)
+    return json.dumps({"rows": records(board), "left_out": board.left_out}, indent=1, allow_nan=False)

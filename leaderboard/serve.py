@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,11 +27,13 @@ def serve_page(page: str, ready: Callable[[str], None], port: int = 0) -> None:
             self.send_header("Content-Length", str(len(content) if found else 0))
             self.end_headers()
             if found:
-                self.wfile.write(content)
+                with contextlib.suppress(ConnectionError):  # the reader left
+                    self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             """Requests are not worth a line."""
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         ready(f"http://127.0.0.1:{server.server_port}/")
-        server.serve_forever()
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()

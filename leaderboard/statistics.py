@@ -81,8 +81,9 @@ def bootstrap_p_values(scored: Sequence[Scored], draws: np.ndarray) -> np.ndarra
     """
     from scipy.special import erfc
 
-    centred = draws - draws.mean(axis=1, keepdims=True)
-    variance = _variance_of_difference(centred @ centred.T / max(1, draws.shape[1] - 1))
+    means, count = draws.mean(axis=1), draws.shape[1]
+    covariance = (draws @ draws.T - count * np.outer(means, means)) / max(1, count - 1)  # without a copy of the draws
+    variance = _variance_of_difference(covariance)
     return _two_sided(_rmse(scored), variance, lambda t: erfc(t / np.sqrt(2)))
 
 

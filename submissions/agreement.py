@@ -9,6 +9,12 @@ from ..benchmark.results import Result
 from .card import Card
 
 
+def seen_text(result: Result) -> str:
+    """The text tier that the model looked at: `none` where it says that it looks at no text."""
+    inputs = result.model.inputs
+    return result.text if inputs is None or "text" in inputs else "none"
+
+
 def check_card(card: Card, result: Result, folder: Path) -> None:
     """Compare what a card states with what a run recorded.
 
@@ -19,8 +25,7 @@ def check_card(card: Card, result: Result, folder: Path) -> None:
     pairs: list[tuple[str, object, object]] = []
     if inputs is not None:
         pairs.append(("inputs", sorted(card.inputs), sorted(inputs)))
-    if "text" in card.inputs or card.text_tier != "none":
-        pairs.append(("text_tier", card.text_tier, result.text))
+    pairs.append(("text_tier", card.text_tier, seen_text(result)))
     if result.protocol == "fixed":
         pairs.append(("seeds", card.seeds, len(result.seeds)))
     for name, stated, recorded in pairs:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ..benchmark.errors import DataError
 from .strict_yaml import read_mapping
@@ -18,19 +18,28 @@ _INPUTS = Literal["image", "density", "formula", "text"]
 _NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9.+_ -]{0,58}[A-Za-z0-9+])?$"
 # Cc, Cf, Cs, Co, Zl, Zp: invisible, or able to turn the direction of a line.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BLANK = set("\u115f\u1160\u3164\uffa0\u2800")  # letters and symbols that look like nothing
+# Folders that some systems cannot have, and names that entries' own folders have.
+_RESERVED = re.compile(r"(?i)(con|nul|aux|prn|com\d|lpt\d)(\..*)?|(fixed|cv)-.*")
 
 
 def _printable(text: str) -> str:
     for character in text:
-        if unicodedata.category(character) in _UNPRINTABLE and character not in "\n\t":
+        if (unicodedata.category(character) in _UNPRINTABLE and character not in "\n\t") or character in _BLANK:
             raise ValueError(f"has the invisible character U+{ord(character):04X}")
     return unicodedata.normalize("NFC", text).strip()
 
 
 def _one_line(text: str) -> str:
-    if "\n" in text.strip():
-        raise ValueError("has more than one line")
+    if "\n" in text.strip() or not text.strip():
+        raise ValueError("has more than one line, or none")
     return text
+
+
+def _not_reserved(name: str) -> str:
+    if _RESERVED.fullmatch(slug_of(name)):
+        raise ValueError(f"is a name that a folder cannot have here ({name})")
+    return name
 
 
 def _orcid(value: str) -> str:
@@ -51,7 +60,9 @@ Line = Annotated[
     AfterValidator(_printable),
 ]
 Paragraph = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_printable)]
-Orcid = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$"), AfterValidator(_orcid)]
+Orcid = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X]$"), AfterValidator(_orcid)
+]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?:[/?#][!-~]*)?$", max_length=300)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e12)]
 
@@ -87,7 +98,7 @@ class Pretraining(_Strict):
 class Card(_Strict):
     """A model card. `ecdbench card init` writes a template, `ecdbench card schema` this as a JSON schema."""
 
-    name: Annotated[str, StringConstraints(pattern=_NAME)] = Field(
+    name: Annotated[str, StringConstraints(pattern=_NAME), AfterValidator(_not_reserved)] = Field(
         description="Letters, digits, spaces and . + _ - of ASCII, at most 60; one model, one name."
     )
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,30}$")]
@@ -101,8 +112,14 @@ class Card(_Strict):
     hardware: Line | None = None
     training_hours: Amount | None = Field(None, description="Hours for all seeds and folds of one task.")
     cost: Amount | None = Field(None, description="Dollars for all answers of one task, where a service was paid.")
-    seeds: int = Field(ge=1, le=10_000, description="How many seeds the fixed protocol has.")
+    seeds: int = Field(ge=1, le=100, description="How many seeds the fixed protocol has.")
     notes: Paragraph = ""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Card:
+        if ("text" in self.inputs) != (self.text_tier != "none"):
+            raise ValueError("inputs and text_tier disagree: a model looks at text where it is given a tier of it")
+        return self
 
     @property
     def is_pretrained(self) -> bool:

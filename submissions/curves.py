@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..benchmark.errors import DataError
 
 _MOST_POINTS = 120
 
 
+Number = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e12)]
+Epoch = Annotated[int, Field(ge=0, le=10**7)]
+
+
 class Curve(BaseModel):
     """RMSE by epoch of one stage of one training, thinned out; `epochs` numbers the points."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     stage: str = Field(max_length=80)
-    epochs: list[int] = Field(max_length=_MOST_POINTS)
-    train: list[float | None] = Field(max_length=_MOST_POINTS)
-    validation: list[float | None] = Field(max_length=_MOST_POINTS)
-    best_epoch: int
+    epochs: list[Epoch] = Field(min_length=1, max_length=_MOST_POINTS)
+    train: list[Number | None] = Field(max_length=_MOST_POINTS)
+    validation: list[Number | None] = Field(max_length=_MOST_POINTS)
+    best_epoch: Epoch
+
+    @model_validator(mode="after")
+    def _fits(self) -> Curve:
+        if not len(self.epochs) == len(self.train) == len(self.validation):
+            raise ValueError("each epoch has one error of train and one of validation")
+        return self
 
 
 class Curves(BaseModel):
@@ -36,21 +47,27 @@ class Curves(BaseModel):
 def curves_of(run_folder: Path) -> Curves | None:
     """The curves of a run's first part; None where its model has none."""
     for folder in sorted((run_folder / "artifacts").glob("seed-*_fold-*")):
-        staged, single = folder / "stages.json", folder / "history.json"
         try:
-            if staged.is_file():
-                return Curves(
-                    curves=[
-                        _curve(stage, content["rmse"]["train"], content["rmse"]["validation"], content["best_epoch"])
-                        for stage, content in json.loads(staged.read_text()).items()
-                    ]
-                )
-            if single.is_file():
-                content = json.loads(single.read_text())
-                train, validation = ([loss**0.5 for loss in content[name]] for name in ("train", "validation"))
-                return Curves(curves=[_curve("training", train, validation, content["best_epoch"])])
-        except (KeyError, TypeError, ValueError):
-            return None  # another model's own files of that name
+            return _found(folder)
+        except Exception:  # noqa: BLE001 - another model's own files of that name, with whatever in them
+            return None
+    return None
+
+
+def _found(folder: Path) -> Curves | None:
+    staged, single = folder / "stages.json", folder / "history.json"
+    if staged.is_file():
+        stages = json.loads(staged.read_text())
+        return Curves(
+            curves=[
+                _curve(stage, content["rmse"]["train"], content["rmse"]["validation"], content["best_epoch"])
+                for stage, content in stages.items()
+            ]
+        )
+    if single.is_file():
+        content = json.loads(single.read_text())
+        train, validation = ([loss**0.5 for loss in content[name]] for name in ("train", "validation"))
+        return Curves(curves=[_curve("training", train, validation, content["best_epoch"])])
     return None
 
 
@@ -74,6 +91,6 @@ def _curve(stage: str, train: list[Any], validation: list[Any], best: int) -> Cu
     kept = sorted({*range(0, len(train), step), last, min(best, last)}) if train else []
 
     def thinned(values: list[Any]) -> list[float | None]:
-        return [float(f"{values[i]:.4g}") for i in kept]
+        return [float(f"{values[i]:.4g}") if math.isfinite(values[i]) else None for i in kept]
 
     return Curve(stage=stage, epochs=kept, train=thinned(train), validation=thinned(validation), best_epoch=best)

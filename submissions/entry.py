@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..benchmark.errors import DataError
@@ -20,8 +21,9 @@ from .card import CARD, Card, read_card
 
 RESULT, PREDICTIONS, CURVES = "result.json", "predictions.parquet", "curves.json"
 # The largest file of each kind, in bytes.
-_LARGEST = {RESULT: 4 * 2**20, PREDICTIONS: 8 * 2**20, CURVES: 256 * 2**10}
+_LARGEST = {RESULT: 4 * 2**20, PREDICTIONS: 4 * 2**20, CURVES: 256 * 2**10}
 _RUN_FOLDER = re.compile(r"(fixed|cv)-[a-z0-9][a-z0-9_-]{0,30}")
+_MOST_RUNS = 20
 _REMEDY = "`ecdbench submit` writes entries as they should be."
 
 
@@ -57,7 +59,14 @@ def folder_of(task: str) -> str:
 
 def task_of(entry: Path) -> str:
     """The task that an entry's place says."""
-    return entry.resolve().parent.name.replace("--", "/")
+    return _place(entry).parent.name.replace("--", "/")
+
+
+def holds_entries(root: Path) -> bool:
+    """Whether a folder is one of entries (or an entry), not of runs."""
+    depths = ["*/*"] + (["*"] if _is_task(_place(root).name) else []) + (["."] if (root / CARD).is_file() else [])
+    found = (file.parent for depth in depths for file in root.glob(f"{depth}/*/{RESULT}"))
+    return any(_RUN_FOLDER.fullmatch(folder.name) for folder in found)
 
 
 def find_entries(root: Path) -> Iterator[Path]:
@@ -66,17 +75,18 @@ def find_entries(root: Path) -> Iterator[Path]:
     Args:
         root: an entry, a task's folder, or a folder with tasks' folders in it.
     """
-    tasks = {folder_of(task) for task in task_ids()}
-    if not root.is_dir() or (root / CARD).is_file() or any(_RUN_FOLDER.fullmatch(name) for name in _names(root)):
+    if not root.is_dir():
         yield root
-    elif root.resolve().name in tasks:
+    elif _is_task(_place(root).name):
         yield from _children(root)
-    else:
+    elif any(_is_task(name) for name in _names(root)):
         for child in _children(root):
-            if child.name in tasks and child.is_dir():
+            if _is_task(child.name) and child.is_dir() and not child.is_symlink():
                 yield from _children(child)
             else:
                 yield child
+    elif _names(root):
+        yield root
 
 
 def open_entry(folder: Path) -> Entry:
@@ -99,15 +109,28 @@ def open_entry(folder: Path) -> Entry:
         _check_run_folder(place)
         runs.append(place)
     card = read_card(folder / CARD)
-    if folder.resolve().name != card.slug:
+    place = _place(folder)
+    if place.name != card.slug:
         raise DataError(f"{folder} is called otherwise than its card says, {card.slug}; rename one of them.")
-    if folder.resolve().parent.name not in {folder_of(task) for task in task_ids()}:
-        raise DataError(
-            f"{folder} does not lie in the folder of a task, such as {folder_of('ecd-fcc/k_vrh')}. {_REMEDY}"
-        )
-    if not runs:
-        raise DataError(f"{folder} has a card and no run. {_REMEDY}")
+    if not _is_task(place.parent.name):
+        raise DataError(f"{folder} does not lie in the folder of a task, such as ecd-fcc--k_vrh. {_REMEDY}")
+    if not 0 < len(runs) <= _MOST_RUNS:
+        raise DataError(f"{folder} has {len(runs)} runs; an entry has one to {_MOST_RUNS}. {_REMEDY}")
     return Entry(folder, card, runs)
+
+
+@cache
+def _task_folders() -> frozenset[str]:
+    return frozenset(folder_of(task) for task in task_ids())
+
+
+def _is_task(name: str) -> bool:
+    return name in _task_folders()
+
+
+def _place(path: Path) -> Path:
+    """A path whose last parts are names; links are not followed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links, and loops of them fail
 
 
 def _check_run_folder(folder: Path) -> None:

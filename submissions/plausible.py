@@ -6,24 +6,21 @@ import numpy as np
 
 from ..benchmark.scoring import Scored
 
-# Factors between units that are mixed up: thousands, eV and kJ/mol, Ry, Ha, J/m2 and eV/A2, GPa and eV/A3, kbar, Mbar.
+# Factors between units that are mixed up; any other factor from 3 on is found as well, without a name.
 _FACTORS = {
-    1e-6: "a millionth",
+    -1.0: "the sign",
     1e-3: "a thousandth",
-    1e-2: "a hundredth",
-    1e-1: "a tenth",
-    10.0: "ten times",
-    100.0: "a hundred times",
     1e3: "a thousand times",
-    1e6: "a million times",
     96.485: "eV for kJ/mol",
-    1 / 96.485: "kJ/mol for eV",
+    23.0605: "eV for kcal/mol",
+    4.184: "kcal for kJ",
     13.6057: "Ry for eV",
     27.2114: "Ha for eV",
     160.2177: "eV/A3 for GPa",
-    1 / 160.2177: "GPa for eV/A3",
+    145.038: "GPa for ksi",
 }
-_EQUAL = 1e-9
+_CLOSE = 1e-3  # of the targets' range: closer than any model comes to most targets
+_MOST_CLOSE = 0.2
 _FAR = 3.0
 
 
@@ -39,30 +36,50 @@ def suspicions(scored: Scored, targets: np.ndarray) -> list[str]:
 
 
 def _copied(scored: Scored) -> str | None:
-    """Predictions that equal targets; values that many samples share, such as no band gap, are no sign."""
+    """Many predictions that are next to equal to their targets, while the others are not.
+
+    Predictions of the commonest target, such as no band gap, are no sign; nor are errors so small throughout that many
+    are that close by chance.
+    """
     values, counts = np.unique(scored.target, return_counts=True)
-    shared = set(values[counts > 1].tolist())
-    single = np.array([value not in shared for value in scored.target.tolist()])
-    if single.sum() < 3:
+    common = values[counts.argmax()] if counts.max() > 1 else None
+    rows = np.array([value != common for value in scored.target.tolist()])
+    error = np.abs(scored.prediction - scored.target)[:, rows]
+    if error.shape[1] < 3:
         return None
-    scale = np.ptp(scored.target)
-    equal = np.abs(scored.prediction - scored.target)[:, single] <= _EQUAL * scale
-    share = float(equal.mean(axis=1).max())
-    return f"{share:.0%} of the predictions are equal to their targets" if share > 0.05 and equal.sum() >= 3 else None
+    close = error <= _CLOSE * np.ptp(scored.target)
+    # Of errors that are spread evenly about zero, so many would be that close.
+    scale = np.median(error[~close]) if (~close).any() else 0.0
+    expected = _CLOSE * np.ptp(scored.target) / scale if scale else 0.0
+    share = float(close.mean(axis=1).max())
+    if close.sum(axis=1).max() < 3 or share < max(_MOST_CLOSE, 3 * min(expected, 1.0)):
+        return None
+    return f"{share:.0%} of the predictions are next to equal to their targets"
 
 
 def _unit(scored: Scored) -> str | None:
-    """A factor that makes the predictions fit far better, where they are worse than the training mean as they are."""
+    """A factor, or a logarithm, that makes predictions fit far better that are worse than the training mean as they
+    are."""
     prediction, target = scored.prediction.mean(axis=0), scored.target
 
     def rmse(values: np.ndarray) -> float:
         return float(np.sqrt(np.mean((values - target) ** 2)))
 
     own, floor = rmse(prediction), min(rmse(scored.train_mean.mean(axis=0)), float(target.std()))
-    best = min(_FACTORS, key=lambda factor: rmse(factor * prediction))
-    if own > floor and rmse(best * prediction) < min(0.5 * own, 0.9 * floor):
-        return f"the predictions fit far better times {best:.6g} ({_FACTORS[best]}): are they in the task's unit?"
-    return None
+    enough = min(0.5 * own, 0.9 * floor)
+    if own <= floor:
+        return None
+    if np.abs(prediction).max() < 20 and rmse(10.0**prediction) < enough:
+        return "ten to the power of the predictions fits far better: are they logarithms?"
+    norm = float(prediction @ prediction)
+    factor = float(prediction @ target) / norm if norm else 1.0
+    if rmse(factor * prediction) >= enough or 1 / 3 < factor < 3:
+        return None
+    for known, name in _FACTORS.items():
+        for one in (known, 1 / known):
+            if 0.7 < factor / one < 1.4:
+                return f"the predictions fit far better times {one:.6g} ({name}): are they in the task's unit?"
+    return f"the predictions fit far better times {factor:.3g}: are they in the task's unit?"
 
 
 def _range(scored: Scored, targets: np.ndarray) -> str | None:

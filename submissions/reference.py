@@ -11,6 +11,7 @@ import numpy as np
 
 from ..benchmark.evaluator import train_range
 from ..benchmark.protocol import Fold, folds_of, main_split
+from ..benchmark.scoring import Scored
 from ..benchmark.task import TaskData
 from ..tasks.load import load_task
 
@@ -47,6 +48,20 @@ class Reference:
             for split, ids in fold.predicted.items():
                 found.setdefault(split, set()).update((fold.number, split, material) for material in ids)
         return {split: frozenset(places) for split, places in found.items()}
+
+    @cached_property
+    def ids(self) -> dict[str, list[str]]:
+        """Ids by split, in the order in which runs are scored."""
+        return {split: sorted({material for _, _, material in places}) for split, places in self.places.items()}
+
+    def shared(self, split: str, scored: Scored) -> Scored:
+        """The same, with targets and clusters that all runs share: a board of thousands holds them once."""
+        known = self._truth.setdefault(split, scored)
+        return replace(scored, target=known.target, clusters=known.clusters)
+
+    @cached_property
+    def _truth(self) -> dict[str, Scored]:
+        return {}
 
     @cached_property
     def train_means(self) -> dict[int, float]:

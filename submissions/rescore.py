@@ -25,29 +25,22 @@ class RescoredRun:
     Attributes:
         run: the run as it was found.
         reference: what it was scored against.
-        predictions: its table, checked.
+        scored: predictions beside targets, by split; columns are in the order of `ids`.
     """
 
     run: Run
     reference: Reference
-    predictions: pd.DataFrame
+    scored: Mapping[str, Scored]
 
     @property
     def main(self) -> str:
         """The split that ranks."""
         return self.reference.main
 
-    @cached_property
-    def scored(self) -> Mapping[str, Scored]:
-        """Predictions beside targets, by split."""
-        means = {(s, f): mean for s in self.run.result.seeds for f, mean in self.reference.train_means.items()}
-        return score_frame(self.reference.data, self.predictions, means)
-
-    @cached_property
+    @property
     def ids(self) -> Mapping[str, list[str]]:
         """Ids of the columns of `scored`, by split."""
-        splits = self.predictions["split"].to_numpy(object)
-        return {split: sorted(set(self.predictions["id"][splits == split])) for split in dict.fromkeys(splits)}
+        return self.reference.ids
 
     @cached_property
     def scores(self) -> Mapping[str, Scores]:
@@ -87,18 +80,18 @@ def rescore(folder: Path, references: References | None = None) -> RescoredRun:
     return rescore_run(read_run(folder), references or References())
 
 
-def rescore_run(run: Run, references: References) -> RescoredRun:
-    """As `rescore`, of a run that was read."""
+def rescore_run(run: Run, references: References, frame: pd.DataFrame | None = None) -> RescoredRun:
+    """As `rescore`, of a run that was read, and of its predictions where they were read, too."""
     try:
-        return _rescored(run, references)
+        return _rescored(run, references, frame)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise DataError(f"{run.folder} cannot be scored again ({reason}); evaluate the model again.") from error
 
 
-def _rescored(run: Run, references: References) -> RescoredRun:
-    reference = _same_data(run, references)
-    frame = run.predictions()
+def _rescored(run: Run, references: References, frame: pd.DataFrame | None) -> RescoredRun:
+    reference, result = _same_data(run, references), run.result
+    frame = run.predictions() if frame is None else frame
     _check_complete(run, frame, reference)
     if "target_hash" in frame.columns:
         known = reference.target_hashes
@@ -107,7 +100,9 @@ def _rescored(run: Run, references: References) -> RescoredRun:
             raise DataError(f"{run.folder} was scored against another target for {wrong[0]}; evaluate the model again.")
     target = reference.data.task.target
     run = replace(run, result=run.result.model_copy(update={"unit": target.unit, "target": target.name}))
-    found = RescoredRun(run, reference, frame)
+    means = {(seed, fold): mean for seed in result.seeds for fold, mean in reference.train_means.items()}
+    scored = score_frame(reference.data, frame, means)
+    found = RescoredRun(run, reference, {split: reference.shared(split, one) for split, one in scored.items()})
     _ = found.scores[found.main]  # what cannot be scored fails here
     return found
 

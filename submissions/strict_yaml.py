@@ -23,6 +23,8 @@ def read_mapping(path: Path, largest: int = LARGEST_CARD) -> dict[str, Any]:
     Raises:
         DataError: the file is absent, too large, or not such a mapping; the message names the line.
     """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}; `ecdbench card init` writes a card to fill in.")
     try:
         size = path.stat().st_size
         if size > largest:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import DataError
-from ..benchmark.results import Result, write_run
+from ..benchmark.results import Result, read_run, write_run
 from ..benchmark.scoring import Scores
 from ..benchmark.storage import write_text
-from .agreement import check_card
+from .agreement import check_card, seen_text
 from .card import CARD, Card, card_of
 from .claims import rounded
 from .curves import curves_of
@@ -42,6 +42,8 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
         run = rescore(folder, references)
         result = run.run.result
         check_card(card, result, folder)
+        if result.seeds != list(range(len(result.seeds))):
+            raise DataError(f"{folder} has chosen seeds, {result.seeds}; an entry has the seeds from 0 on (--seeds N).")
         if result.limit is not None:
             raise DataError(f"{folder} asked for {result.limit} rows only (--limit); evaluate the model on all.")
         key = (result.task, result.protocol, result.split)
@@ -51,6 +53,8 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
                 "all its seeds (--seeds)."
             )
         found[key] = run
+    for entry in {out / folder_of(task) / card.slug for task, _, _ in found}:
+        _check_kept(entry, card, {f"{protocol}-{split}" for _, protocol, split in found})
     written = []
     for (task, protocol, split), run in found.items():
         entry = out / folder_of(task) / card.slug
@@ -61,6 +65,13 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
     return list(dict.fromkeys(written))
 
 
+def _check_kept(entry: Path, card: Card, replaced: set[str]) -> None:
+    """The runs of an entry that stay must fit the card, too."""
+    for file in sorted(entry.glob("*/result.json")):
+        if file.parent.name not in replaced:
+            check_card(card, read_run(file.parent).result, file.parent)
+
+
 def card_text(card: Card) -> str:
     """A card as YAML, without what was left out."""
     import yaml
@@ -69,7 +80,7 @@ def card_text(card: Card) -> str:
 
 
 def _write(folder: Path, run: RescoredRun) -> None:
-    frame = run.predictions.drop(columns=["target_hash"], errors="ignore")
+    frame = run.run.predictions().drop(columns=["target_hash"], errors="ignore")
     if curves := curves_of(run.run.folder):
         write_text(folder / CURVES, curves.model_dump_json() + "\n")
     else:
@@ -86,7 +97,14 @@ def _claimed(result: Result, scores: Any) -> Result:
     )
     claimed: dict[str, Scores] = {split: rounded(score) for split, score in scores.items()}
     return result.model_copy(
-        update={"source": None, "model": model, "scores": claimed, "stages": {}, "probes": {}},
+        update={
+            "source": None,
+            "model": model,
+            "scores": claimed,
+            "stages": {},
+            "probes": {},
+            "text": seen_text(result),
+        },
     )
 
 

@@ -12,14 +12,15 @@ from ..benchmark.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow.parquet as pq
 
 _COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64", "prediction": "double", "status": "string",
     "check": "uint32",
 }  # fmt: skip
 _OPTIONAL = {"prediction_std": "double"}
-_MOST_ROWS = 1_000_000
-_MOST_BYTES = 256 * 2**20
+_TEXTS = ["id", "split", "status"]
+_MOST_ROWS, _MOST_BYTES, _MOST_GROUPS, _LONGEST = 1_000_000, 64 * 2**20, 100, 200
 
 
 def checksums(frame: pd.DataFrame) -> list[int]:
@@ -29,8 +30,8 @@ def checksums(frame: pd.DataFrame) -> list[int]:
     return [zlib.crc32("|".join(map(str, row)).encode()) for row in rows]
 
 
-def check_file(path: Path) -> None:
-    """Check what a parquet file says of itself, before any of it is read.
+def read_table(path: Path) -> pd.DataFrame:
+    """Read the predictions of an entry, having checked what the file says of itself and what its texts hold.
 
     Raises:
         DataError: it is no parquet file, has other columns, or is too large when unpacked.
@@ -39,14 +40,29 @@ def check_file(path: Path) -> None:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
-        rows, schema = file.metadata.num_rows, file.schema_arrow
-        groups = [file.metadata.row_group(index) for index in range(min(file.metadata.num_row_groups, 1000))]
-        size = sum(group.total_byte_size for group in groups)
+        _check_file(path, pq.ParquetFile(path))
+        table = pq.ParquetFile(path, read_dictionary=_TEXTS).read()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} is no readable parquet file ({type(error).__name__}).") from error
-    if rows > _MOST_ROWS or size > _MOST_BYTES:
+    for name in _TEXTS:
+        for chunk in table.column(name).chunks:
+            # As a dictionary, a text that all rows have is there once, however large it is.
+            if max((len(text) for text in chunk.dictionary.to_pylist() if text), default=0) > _LONGEST:
+                raise DataError(f"{path} has a text of more than {_LONGEST} characters in the column {name}.")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype(dict.fromkeys(_TEXTS, "string") | {"fold": "int64", "seed": "int64"})
+
+
+def _check_file(path: Path, file: pq.ParquetFile) -> None:
+    metadata, schema = file.metadata, file.schema_arrow
+    groups = [metadata.row_group(index) for index in range(min(metadata.num_row_groups, _MOST_GROUPS + 1))]
+    rows, size = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
+    if rows != metadata.num_rows or len(groups) > _MOST_GROUPS or rows > _MOST_ROWS or size > _MOST_BYTES:
         raise DataError(f"{path} would have {rows:,} rows and {size:,} bytes; no task needs so many.")
+    # What snappy can blow up is bounded; of other compressions it is not.
+    codecs = {group.column(index).compression for group in groups for index in range(group.num_columns)}
+    if not codecs <= {"SNAPPY", "UNCOMPRESSED"}:
+        raise DataError(f"{path} is compressed with {min(codecs)}; `ecdbench submit` writes snappy.")
     found = {field.name: str(field.type).removeprefix("large_") for field in schema}
     if len(found) < len(schema.names) or any(found.get(name) != kind for name, kind in _COLUMNS.items()):
         raise DataError(f"{path} has other columns than {', '.join(_COLUMNS)}, or other types.")
@@ -66,6 +82,10 @@ def check_rows(path: Path, frame: pd.DataFrame) -> None:
                 f"{path}: the prediction of {str(row.id)[:60]} (split {str(row.split)[:20]}, seed {row.seed}, fold "
                 f"{row.fold}) was changed after it was submitted; submit the run again."
             )
+    if "prediction_std" in frame.columns:
+        stated = frame["prediction_std"].to_numpy(float)
+        if np.isinf(stated).any() or (stated < 0).any():
+            raise DataError(f"{path}: a prediction_std is negative or infinite; it is a standard deviation, or NaN.")
     bad = np.isinf(frame["prediction"]) | (frame["prediction"].isna() != (frame["status"] != "ok"))
     if bad.any():
         row = frame[bad].iloc[0]

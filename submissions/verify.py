@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ..benchmark.errors import DataError, EcdbenchError
 from ..benchmark.protocol import PROTOCOLS
@@ -13,11 +17,14 @@ from ..benchmark.scoring import COVERAGE_THRESHOLD
 from .agreement import check_card
 from .claims import agree, first_difference
 from .curves import Curves, read_curves
-from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry, task_of
+from .entry import CURVES, PREDICTIONS, RESULT, Entry, find_entries, open_entry, task_of
 from .plausible import suspicions
 from .reference import References
 from .rescore import RescoredRun, rescore_run
-from .table import check_file, check_rows
+from .table import check_rows, read_table
+
+_MOST_SEEDS = 100
+_LONGEST = 4000  # characters of any text
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,13 @@ class VerifiedRun:
         rescored: the run.
         curves: its learning curves, as the submitter states them.
         suspicions: what somebody should look at before the run is ranked.
+        twin: the entry that has the very same predictions; that is to be looked at, and unranks neither.
     """
 
     rescored: RescoredRun
     curves: Curves | None
     suspicions: list[str]
+    twin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Verified:
     @property
     def flags(self) -> list[str]:
         """What somebody should look at, by run."""
-        return [f"{run.rescored.run.folder}: {text}" for run in self.runs for text in run.suspicions]
+        return [f"{run.rescored.run.folder}: {text}" for run in self.runs for text in _flags(run)]
 
     @property
     def verdict(self) -> str:
@@ -94,29 +103,75 @@ def verify_all(
         wanted: whether a task's entries are asked for.
         progress: called with entries done, entries in all, and the next one's name.
     """
+    import pandas as pd  # noqa: F401 - an interrupt while it is first imported would look like a bad entry
+    import pyarrow.parquet as pq  # noqa: F401
+
     places = dict.fromkeys(place for root in roots for place in find_entries(root) if wanted(task_of(place)))
-    first: dict[tuple[str, str], Path] = {}
+    names: dict[tuple[str, str], Path] = {}
+    predictions: dict[bytes, Path] = {}
     for done, place in enumerate(places):
         progress(done, len(places), place.name)
-        name = place.resolve().parent.name, place.name.lower()
-        if (before := first.setdefault(name, place)) != place:
-            yield Verified(place, refusal=f"{place} has the name of {before}; give the model a name of its own.")
-        else:
-            yield verify_entry(place, references)
+        found = verify_entry(place, references)
+        if found.entry and not found.refusal:
+            before = names.setdefault((found.entry.task, found.entry.card.slug), place)
+            if before != place:
+                found = Verified(place, refusal=f"{place} has the name of {before}; give the model a name of its own.")
+        yield _with_twins(found, predictions)
+
+
+def _with_twins(found: Verified, known: dict[bytes, Path]) -> Verified:
+    """Name the entry before that has the same predictions, to the last digit."""
+    runs = []
+    for run in found.runs:
+        rescored = run.rescored
+        content = rescored.scored[rescored.main].prediction
+        result = rescored.run.result
+        key = hashlib.sha256(f"{result.task} {result.protocol} {result.split}".encode() + content.tobytes()).digest()
+        before = known.setdefault(key, found.folder)
+        runs.append(replace(run, twin=None if before == found.folder else before.name))
+    return replace(found, runs=runs)
+
+
+def _flags(run: VerifiedRun) -> list[str]:
+    return [*run.suspicions, *([f"its predictions are those of {run.twin}"] if run.twin else [])]
 
 
 def _verified_run(entry: Entry, folder: Path, references: References) -> VerifiedRun:
     run = read_run(folder)
     result = run.result
+    _check_file(folder, result)
     _check_record(entry, folder, result)
-    check_file(folder / PREDICTIONS)
-    rescored = rescore_run(run, references)
-    check_rows(folder / PREDICTIONS, rescored.predictions)
+    frame = read_table(folder / PREDICTIONS)
+    rescored = rescore_run(run, references, frame)
+    check_rows(folder / PREDICTIONS, frame)
     _check_claims(run, rescored)
     check_card(entry.card, result, folder)
     data = rescored.reference.data
     found = suspicions(rescored.scored[rescored.main], data.targets(data.ids))
     return VerifiedRun(rescored, read_curves(folder / CURVES), found)
+
+
+def _check_file(folder: Path, result: Result) -> None:
+    """The file says what was read of it, and nothing else."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise DataError(f"{folder / RESULT} names something twice; submit the run again.")
+        return dict(pairs)
+
+    said = json.loads((folder / RESULT).read_bytes(), object_pairs_hook=once)
+    if said != result.model_dump(mode="json", exclude_unset=True):
+        raise DataError(f"{folder / RESULT} says things that a result does not hold; submit the run again.")
+    if longest := _longest(said):
+        raise DataError(f"{folder / RESULT} has a text of {longest:,} characters; at most {_LONGEST:,} are accepted.")
+
+
+def _longest(value: Any) -> int:
+    """The length of a text that is too long; 0 where there is none."""
+    if isinstance(value, str):
+        return len(value) if len(value) > _LONGEST else 0
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return max((_longest(part) for part in parts), default=0)
 
 
 def _check_record(entry: Entry, folder: Path, result: Result) -> None:
@@ -131,15 +186,21 @@ def _check_record(entry: Entry, folder: Path, result: Result) -> None:
         )
     if result.limit is not None or result.stages or result.probes:
         raise DataError(
-            f"{folder} holds scores that its predictions do not give (stages, probes or a limit); submit it "
-            "with `ecdbench submit`, which leaves them out."
+            f"{folder} holds scores that its predictions do not give (stages, probes or a limit); submit it with "
+            "`ecdbench submit`, which leaves them out."
         )
+    if result.seeds != list(range(len(result.seeds))) or len(result.seeds) > _MOST_SEEDS:
+        raise DataError(f"{folder} has other seeds than 0, 1, ... (at most {_MOST_SEEDS}); evaluate with --seeds N.")
+    if result.created > datetime.now(UTC) + timedelta(days=1):
+        raise DataError(f"{folder} was made in the future ({result.created:%Y-%m-%d}); submit the run again.")
 
 
 def _check_claims(run: Run, found: RescoredRun) -> None:
     """Every number that can be recomputed, against the one that is claimed."""
     result, folder = run.result, run.folder
     task = found.reference.data.task
+    if result.text not in ("none", *task.text_tiers) or result.channel not in task.channels:
+        raise DataError(f"{folder} names a text tier or density channel that {task.id} does not have.")
     if (result.target, result.unit) != (task.target.name, task.target.unit):
         raise DataError(f"{folder} states another target or unit than {task.target.name} in {task.target.unit}.")
     if set(result.scores) != set(found.scores):

@@ -18,7 +18,7 @@ from ...leaderboard.render import (
     to_markdown,
 )
 from ...submissions.entry import accepted_entries
-from ...tasks.catalogue import task_ids
+from ...tasks.catalogue import dataset_names, task_ids
 from ..errors import EcdbenchError, unknown_name
 from .output import print_table, progress_bars, say, shown, warn
 
@@ -41,7 +41,8 @@ def filter_of(task: str | None, inputs: str | None, text: str | None, pretrained
             raise EcdbenchError(unknown_name("input", name, _INPUTS, f"There are {', '.join(_INPUTS)}."))
     if text not in (None, *_TIERS):
         raise EcdbenchError(unknown_name("text tier", text, _TIERS, f"There are {', '.join(_TIERS)}."))
-    if task is not None and "/" not in task and task not in known:
+    own = task is not None and (Path(task).exists() or "@" in task or task.partition("/")[0] not in dataset_names())
+    if task is not None and task not in known and ("/" not in task or not own):
         raise EcdbenchError(unknown_name("task", task, known, "`ecdbench tasks` lists them all."))
     return Filter(task, columns, text, pretrained)
 
@@ -51,6 +52,8 @@ def leaderboard_command(
 ) -> None:
     """Print or write the board."""
     form = "html" if serve else form
+    if out is not None and (serve or form == "terminal"):
+        raise EcdbenchError("--out writes markdown, csv, json or html: say which with --format, and leave out --serve.")
     if form not in _FORMATS:
         raise EcdbenchError(unknown_name("format", form, _FORMATS, f"There are {', '.join(_FORMATS)}."))
     roots = given or _usual_roots()
@@ -61,7 +64,8 @@ def leaderboard_command(
     if not board.sections:
         _warn_of(board.left_out)
         of_task = f" on {wanted.task}" if wanted.task else ""
-        raise EcdbenchError(f"There are no runs{of_task} in {', '.join(map(str, roots))}.")
+        fit = "" if wanted == Filter(wanted.task) else " that fit the filters (--inputs, --text, --pretrained)"
+        raise EcdbenchError(f"There are no runs{of_task}{fit} in {', '.join(map(str, roots))}.")
     if form == "terminal":
         _print(board)
     elif form == "html":

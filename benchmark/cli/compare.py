@@ -12,7 +12,7 @@ from ...submissions.reference import References
 from ...submissions.rescore import RescoredRun, rescore
 from ..difference import Difference
 from ..errors import DataError
-from ..storage import write_atomically
+from ..storage import write_text
 from .output import print_table, say, shown, warn
 
 _LISTED = 8
@@ -30,7 +30,7 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, out: Path 
         from ...leaderboard.drawing import draw_parity
 
         draw_parity(out / "parity.png", (one, two), names)
-        write_atomically(out / "samples.csv", lambda path: samples.to_csv(path, index=False))
+        write_text(out / "samples.csv", samples.to_csv(index=False))
     if as_json:
         record = {
             "first": str(first),
@@ -46,8 +46,8 @@ def compare_command(first: Path, second: Path, data_dir: Path | None, out: Path 
     print_table(
         ["id", f"target ({one.run.result.unit})", *names, "|error|, first minus second"],
         [
-            [row.id, *(f"{v:.4g}" for v in (row.target, row.first, row.second)), f"{row.closer:+.3g}"]
-            for row in samples.head(_LISTED).itertuples(index=False)
+            [row["id"], *(f"{row[name]:.4g}" for name in ("target", "first", "second")), f"{row['closer']:+.3g}"]
+            for row in samples.head(_LISTED).to_dict("records")
         ],
         title="Samples on which they differ most",
     )

@@ -15,9 +15,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, 
 Watcher = Callable[[int, int, str], None]
 
 
+# What steers a terminal, or turns a line round; shown as what it is: something that cannot be shown.
+_CONTROL = [*range(9), *range(11, 32), *range(127, 160)]
+_DIRECTION = [*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_STEERING = dict.fromkeys([*_CONTROL, *_DIRECTION], "\ufffd")
+
+
 def say(text: str = "") -> None:
-    """Print to standard output, as it is."""
-    sys.stdout.write(text + "\n")
+    """Print to standard output."""
+    sys.stdout.write(text.translate(_STEERING) + "\n")
 
 
 def shown(path: Path) -> str:
@@ -28,7 +34,7 @@ def shown(path: Path) -> str:
 
 def warn(text: str) -> None:
     """Print a sentence to standard error."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(text.translate(_STEERING) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "", caption: str = "") -> None:
@@ -48,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(str(cell).translate(_STEERING)) for cell in row))
     console = Console()  # a terminal folds long cells; files and pipes get whole lines
     if not console.is_terminal:
         console = Console(width=max(Console(width=10_000).measure(table).maximum, 80))

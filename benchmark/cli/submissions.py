@@ -11,6 +11,7 @@ from ...submissions.card import TEMPLATE, Card, read_card
 from ...submissions.entry import accepted_entries
 from ...submissions.reference import References
 from ...submissions.submit import submit
+from ...submissions.text import printable
 from ...submissions.verify import Verified, verify_all
 from ..bootstrap import one_thread
 from ..errors import EcdbenchError
@@ -62,7 +63,13 @@ def record_of(verified: Verified) -> Record:
     """The record of an entry."""
     runs = [run.rescored.run.folder.name for run in verified.runs]
     sentences = [verified.refusal] if verified.refusal else verified.flags
-    return {"entry": str(verified.folder), "verdict": verified.verdict, "runs": runs, "reasons": sentences}
+    reasons = [printable(sentence) for sentence in sentences]
+    return {
+        "entry": str(verified.folder),
+        "verdict": verified.verdict,
+        "runs": runs,
+        "reasons": reasons,
+    }
 
 
 def _print(found: list[Record], quiet: bool) -> None:

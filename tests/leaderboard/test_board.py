@@ -135,3 +135,17 @@ def test_filters(cli, k_vrh):
     assert "There is no input 'imag'. Did you mean image" in cli("leaderboard", "runs", "--inputs", "imag").err
     assert cli("leaderboard", "runs", "-f", "csv", "--out", "board.csv").out == ""
     assert Path("board.csv").read_text().startswith("task,unit")
+
+
+def test_texts_of_own_runs_are_texts(cli, k_vrh, write_model):
+    source = "class Model:\n def fit(self, t, v, c): self.m = float(sum(t['target'])) / len(t)\n"
+    source += " def predict(self, d): return [self.m] * len(d)\n"
+    run = evaluate(str(write_model(source)), k_vrh)
+    evaluate("knn-composition", k_vrh)
+    record = json.loads((run.folder / "result.json").read_text())
+    record["model"]["name"] = "=1+1 \x1b[2J ![x](https://evil.example/p.png) <script>"
+    (run.folder / "result.json").write_text(json.dumps(record))
+    markdown = cli("leaderboard", "runs", "-f", "markdown").out
+    assert "<script" not in markdown and "![x](" not in markdown and "\x1b" not in markdown
+    assert "'=1+1" in cli("leaderboard", "runs", "-f", "csv").out
+    assert "\x1b" not in cli("leaderboard", "runs").out

@@ -51,7 +51,7 @@ def board(entries):
 def test_the_rest_of_the_board_still_builds(board, entries):
     shown = {row.contestant.name for section in board.sections for row in section.rows}
     assert shown == {"honest", *FLAGGED, *ALLOWED}
-    assert len(board.left_out) == len(REFUSED) + 2  # what the two linked ones point to
+    assert len(board.left_out) == len(REFUSED) + 2  # what two of the linked ones point to
     for section in board.sections:
         for row in section.rows:
             assert (row.rank is None) == (section.protocol == "fixed" and row.contestant.name in FLAGGED)

@@ -99,12 +99,38 @@ def copied(frame, share):
     return frame
 
 
-def table(build):
+USAGE = {
+    "answers": 1, "sent": 1, "prompt_tokens": 1, "completion_tokens": 1, "cost": 1.0, "seconds_median": 1.0,
+    "seconds_p95": 1.0, "models": ["m"], "statuses": {"ok": 1},
+}  # fmt: skip
+
+
+def curves(train: str, best: str = "0"):
+    """Learning curves of one epoch, as text: JSON that is none, or that does not fit."""
+    text = f'{{"stage": "s", "epochs": [0], "train": [{train}], "validation": [1.0], "best_epoch": {best}}}'
+    text = f'{{"curves": [{text}]}}'
+    return lambda entry: (entry / "fixed-official" / "curves.json").write_text(text)
+
+
+def large_text(whole):
+    """One long text that all rows share: small as a dictionary, large when it is unpacked."""
+    position = whole.schema.get_field_index("status")
+    return whole.set_column(position, "status", pa.array(["x" * 5_000_000] * len(whole)))
+
+
+def loop(entry: Path):
+    for file in sorted(entry.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    entry.rmdir()
+    entry.symlink_to(entry.name)
+
+
+def table(build, **how):
     """Write another parquet file."""
 
     def spoil(entry: Path):
         file = entry / "fixed-official" / "predictions.parquet"
-        pq.write_table(build(pq.read_table(file)), file)
+        pq.write_table(build(pq.read_table(file)), file, **how)
 
     return spoil
 
@@ -185,13 +211,44 @@ REFUSED = {
     "digit-of-r2-low": (edit_result(lambda r: digit(r, "scores", "holdout", "r2", "low")), "holdout r2.low is"),
     "digit-of-train-mae": (edit_result(lambda r: digit(r, "scores", "train", "mae", "high")), "train mae.high is"),
     "score-none": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=None)), "holdout rmse is"),
-    "score-nan": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=float("nan"))), "rmse is"),
+    "score-nan": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=float("nan"))), "does not hold"),
     "score-text": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value="best")), "not a result"),
     "score-of-another-split": (edit_result(lambda r: r["scores"].update(exam=r["scores"]["holdout"])), "other splits"),
     "coverage": (edit_result(lambda r: r["scores"]["holdout"].update(coverage=0.5)), "coverage"),
     "train-range": (result(train_range=1.0), "train_range"),
     "train-mean": (edit_result(lambda r: digit(r, "parts", 0, "train_mean")), "train_mean"),
     "n-train": (edit_result(lambda r: r["parts"][0].update(n_train=1)), "n_train"),
+    "seeds-chosen": (edit_result(lambda r: r.update(seeds=[7])), "other seeds than"),
+    "key-unknown": (result(best="SOTA"), "does not hold"),
+    "key-twice": (
+        lambda e: (e / "fixed-official/result.json").write_text(
+            '{"unit": "eV", ' + (e / "fixed-official/result.json").read_text().lstrip()[1:]
+        ),
+        "names something twice",
+    ),
+    "text-tier": (result(text='=HYPERLINK("http://evil","x")'), "text tier or density channel"),
+    "channel": (result(channel="@SUM(1)\x1b[2J"), "text tier or density channel"),
+    "long-text": (edit_result(lambda r: r["model"]["parameters"].update(a="x" * 5000)), "text of 5,000 characters"),
+    "future": (result(created="2999-01-01T00:00:00Z"), "in the future"),
+    "seconds": (edit_result(lambda r: r["parts"][0].update(seconds_fit=float("nan"))), "not a result"),
+    "cores": (edit_result(lambda r: r["environment"].update(cpu_count=10**4000)), "not a result"),
+    "usage": (edit_result(lambda r: r["parts"][0].update(usage=USAGE | {"answers": 10**400})), "not a result"),
+    "usage-cost": (edit_result(lambda r: r["parts"][0].update(usage=USAGE | {"cost": -1.0})), "not a result"),
+    "curves-nan": (curves("NaN"), "learning curves"),
+    "curves-infinite": (curves("1e999"), "learning curves"),
+    "curves-huge": (curves("1", best="9" * 400), "learning curves"),
+    "curves-short": (curves("1, 2"), "learning curves"),
+    "std-infinite": (rows(lambda f: f.assign(prediction_std=-np.inf), honest_checks=True), "prediction_std"),
+    "predictions-one-large-text": (table(large_text), "more than 200 characters"),
+    "predictions-zstd": (table(lambda t: t, compression="zstd"), "compressed with ZSTD"),
+    "predictions-groups": (table(lambda t: t, row_group_size=1), "no task needs"),
+    "folder-loop": (loop, "is no folder"),
+    "card-name-reserved": (line("name", "nul"), "cannot have"),
+    "card-name-of-a-run": (line("name", "fixed-effects"), "cannot have"),
+    "card-author-blank": (line("authors", '[{name: " "}]'), "authors"),
+    "card-author-filler": (line("authors", '[{name: "\u3164"}]'), "invisible"),
+    "card-orcid-digits": (line("authors", '[{name: A, orcid: "\u0660\u0660\u0660\u0660-0002-1825-0097"}]'), "orcid"),
+    "card-tier": (line("text_tier", "key"), "disagree"),
     "parts": (edit_result(lambda r: r.update(parts=r["parts"] * 2)), "parts"),
     "no-parts": (result(parts=[]), "parts"),
     "rankable": (result(rankable=False), "rankable"),
@@ -240,7 +297,7 @@ REFUSED = {
         lambda e: (e / "fixed-official/curves.json").write_text('{"curves": [{"stage": 1}]}'),
         "learning curves",
     ),
-    "card-gone": (lambda e: (e / "card.yaml").unlink(), "cannot be read"),
+    "card-gone": (lambda e: (e / "card.yaml").unlink(), "There is no file"),
     "card-large": (raw_card(b"#" * 10 * 2**20), "at most"),
     "card-laughs": (raw_card(BILLION_LAUGHS), "anchors and aliases"),
     "card-executes": (raw_card(EXECUTES), "tag"),
@@ -266,13 +323,23 @@ REFUSED = {
     "card-notes": (line("notes", "x" * 5000), "notes"),
 }
 FLAGGED = {
+    "targets-nearly": (
+        rows(
+            lambda f: f.assign(prediction=copied(f, 1)["prediction"] * (1 + 1e-6 * np.arange(len(f)) / len(f))),
+            claim_again=True,
+        ),
+        "next to equal",
+    ),
+    "sign": (rows(lambda f: f.assign(prediction=-f["prediction"]), claim_again=True), "the sign"),
+    "logarithm": (rows(lambda f: f.assign(prediction=np.log10(f["prediction"])), claim_again=True), "logarithms"),
+    "unit-calories": (rows(lambda f: f.assign(prediction=f["prediction"] / 4.184), claim_again=True), "times 4.184"),
     "unit-thousand": (
         rows(lambda f: f.assign(prediction=f["prediction"] * 1000), claim_again=True),
         "times 0.001",
     ),
     "unit-ev": (rows(lambda f: f.assign(prediction=f["prediction"] / 160.2177), claim_again=True), "times 160.218"),
-    "targets": (rows(lambda f: copied(f, 1), claim_again=True), "equal to their targets"),
-    "some-targets": (rows(lambda f: copied(f, 0.25), claim_again=True), "equal to their targets"),
+    "targets": (rows(lambda f: copied(f, 1), claim_again=True), "next to equal"),
+    "some-targets": (rows(lambda f: copied(f, 0.25), claim_again=True), "next to equal"),
     "far-out": (rows(lambda f: one(f, "prediction", 1e9), claim_again=True), "far outside"),
 }
 # Text that is allowed, and must be shown as the text that it is.

@@ -6,6 +6,7 @@ import pytest
 from ecdbench import evaluate
 from ecdbench.submissions.card import TEMPLATE, Card, read_card
 from ecdbench.submissions.claims import agree, first_difference, rounded
+from ecdbench.submissions.curves import curves_of
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.rescore import rescore
 from ecdbench.submissions.verify import verify_entry
@@ -74,7 +75,7 @@ def test_an_entry_says_nothing_of_the_machine_and_of_targets(cli, card, tmp_path
     [
         (("inputs: [formula]", "inputs: [image]"), "the card says inputs"),
         (("seeds: 1", "seeds: 2"), "the card says seeds"),
-        (("text_tier: none", "text_tier: key"), "the card says text_tier"),
+        (("text_tier: none", "text_tier: key"), "inputs and text_tier disagree"),
     ],
 )
 def test_a_card_of_another_model_is_refused(cli, card, k_vrh, edit, sentence):
@@ -90,6 +91,33 @@ def test_runs_that_cannot_stand_together_are_refused(cli, card, k_vrh):
     assert "are both of" in cli("submit", one.folder, two.folder, "--card", card).err
     some = evaluate("knn-composition", k_vrh, limit=3)
     assert "asked for 3 rows only" in cli("submit", some.folder, "--card", card).err
+
+
+def test_a_card_that_no_longer_fits_what_is_there(cli, card, k_vrh):
+    first = evaluate("knn-composition", k_vrh)
+    assert cli("submit", first.folder, "--card", card, "--out", "entries").code == 0
+    card.write_text(card.read_text().replace("seeds: 1", "seeds: 3"))
+    second = evaluate("knn-composition", k_vrh, protocol="cv", seeds=3)
+    assert "the card says seeds" in cli("submit", second.folder, "--card", card, "--out", "entries").err
+    assert cli("verify", "entries").code == 0
+    chosen = evaluate("knn-composition", k_vrh, seeds=[3, 4, 5])
+    assert "has chosen seeds" in cli("submit", chosen.folder, "--card", card).err
+
+
+def test_curves_of_whatever_a_model_left(tmp_path):
+    folder = tmp_path / "artifacts" / "seed-0_fold-0"
+    folder.mkdir(parents=True)
+    for name, text in (
+        ("history.json", '{"train": [1, 2], "validation": [1], "best_epoch": 0}'),
+        ("history.json", '{"train": [1], "validation": [1], "best_epoch": ' + "9" * 400 + "}"),
+        ("stages.json", "[1]"),
+        ("stages.json", "[" * 100_000),
+    ):
+        (folder / name).write_text(text)
+        assert curves_of(tmp_path) is None
+    (folder / "stages.json").unlink()
+    (folder / "history.json").write_text('{"train": [4.0, NaN], "validation": [9.0, Infinity], "best_epoch": 0}')
+    assert curves_of(tmp_path).curves[0].train == [2.0, None]
 
 
 def test_every_changed_digit_of_a_claim_shows(honest):

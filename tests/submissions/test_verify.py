@@ -55,7 +55,7 @@ def test_none_hides_another(spoiled, honest, references):
     root = spoiled["nan"].parent.parent
     shutil.copytree(honest, root / "ecd-fcc--k_vrh" / "honest")
     found = {verified.folder.name: verified.verdict for verified in verify_all([root], references)}
-    assert found["honest"] == "verified"
+    assert found["honest"] == "flagged"  # most of the others have its predictions, which unranks none of them
     assert set(found) >= {*spoiled, "honest"}
 
 
@@ -65,6 +65,23 @@ def test_two_entries_of_one_name(tmp_path, honest, references):
     first, second = verify_all([tmp_path / "a", tmp_path / "b"], references)
     assert first.verdict == "verified"
     assert "has the name of" in second.refusal
+
+
+@pytest.mark.parametrize("stray", ["card.yaml", "knn", "loop"])
+def test_strays_beside_entries_hide_none(tmp_path, honest, references, stray):
+    root = tmp_path / "entries"
+    shutil.copytree(honest.parent, root / honest.parent.name)
+    if stray == "card.yaml":
+        (root / stray).write_text("name: x")
+    elif stray == "loop":
+        (root / "sfe").symlink_to("sfe")
+    else:
+        shutil.copytree(honest, root / honest.parent.name / "HONEST")
+        (root / "ecd-fcc--band_gap").mkdir()
+        (root / "ecd-fcc--band_gap" / "honest").symlink_to(root / honest.parent.name / "honest")
+    found = list(verify_all([root], references))
+    assert [v.folder.name for v in found if v.verdict == "verified"] == ["honest"]
+    assert len(found) > 1 and all(v.refusal for v in found if v.folder.name != "honest")
 
 
 def test_the_command_names_what_is_wrong_and_exits(cli, spoiled, honest):
