@@ -19,6 +19,7 @@ _FACTORS = {
     160.2177: "eV/A3 for GPa",
     145.038: "GPa for ksi",
 }
+_EQUAL = 1e-9  # of a target
 _CLOSE = 1e-3  # of the targets' range: closer than any model comes to most targets
 _MOST_CLOSE = 0.2
 _FAR = 3.0
@@ -31,33 +32,34 @@ def suspicions(scored: Scored, targets: np.ndarray) -> list[str]:
         scored: predictions, shape (seeds, n), beside targets, shape (n,).
         targets: all targets of the task, shape (m,).
     """
-    found = [_copied(scored), _unit(scored), _range(scored, targets)]
+    found = [_copied(scored, targets), _unit(scored, targets), _range(scored, targets)]
     return [sentence for sentence in found if sentence]
 
 
-def _copied(scored: Scored) -> str | None:
-    """Many predictions that are next to equal to their targets, while the others are not.
+def _copied(scored: Scored, targets: np.ndarray) -> str | None:
+    """Predictions that are equal to their targets, or many that are next to it, while the others are not.
 
-    Predictions of the commonest target, such as no band gap, are no sign; nor are errors so small throughout that many
-    are that close by chance.
+    What is near the commonest target, such as no band gap, is no sign; nor is equality with a value that several rows
+    have; nor are errors so small throughout that many are that close by chance.
     """
-    values, counts = np.unique(scored.target, return_counts=True)
-    common = values[counts.argmax()] if counts.max() > 1 else None
-    rows = np.array([value != common for value in scored.target.tolist()])
-    error = np.abs(scored.prediction - scored.target)[:, rows]
-    if error.shape[1] < 3:
+    values, counts = np.unique(targets, return_counts=True)
+    shared = np.isin(scored.target, values[counts > 1])
+    error = np.abs(scored.prediction - scored.target)
+    equal = (error <= _EQUAL * np.abs(scored.target))[:, ~shared]
+    if equal.shape[1] and equal.sum(axis=1).max() >= max(3, 0.05 * equal.shape[1]):
+        return f"{equal.mean(axis=1).max():.0%} of the predictions are equal to their targets"
+    near = _CLOSE * np.ptp(targets)
+    apart = np.abs(scored.target - values[counts.argmax()]) > near
+    close = (error <= near)[:, apart]
+    most = close.sum(axis=1).max() if close.shape[1] else 0
+    usual = np.median(error[:, apart][~close]) if (~close).any() else 0.0
+    by_chance = min(near / usual, 1.0) if usual else 0.0  # of errors that are spread evenly about zero
+    if most < 3 or most < max(_MOST_CLOSE, 3 * by_chance) * close.shape[1]:
         return None
-    close = error <= _CLOSE * np.ptp(scored.target)
-    # Of errors that are spread evenly about zero, so many would be that close.
-    scale = np.median(error[~close]) if (~close).any() else 0.0
-    expected = _CLOSE * np.ptp(scored.target) / scale if scale else 0.0
-    share = float(close.mean(axis=1).max())
-    if close.sum(axis=1).max() < 3 or share < max(_MOST_CLOSE, 3 * min(expected, 1.0)):
-        return None
-    return f"{share:.0%} of the predictions are next to equal to their targets"
+    return f"{most / close.shape[1]:.0%} of the predictions are next to equal to their targets"
 
 
-def _unit(scored: Scored) -> str | None:
+def _unit(scored: Scored, targets: np.ndarray) -> str | None:
     """A factor, or a logarithm, that makes predictions fit far better that are worse than the training mean as they
     are."""
     prediction, target = scored.prediction.mean(axis=0), scored.target
@@ -67,7 +69,7 @@ def _unit(scored: Scored) -> str | None:
 
     own, floor = rmse(prediction), min(rmse(scored.train_mean.mean(axis=0)), float(target.std()))
     enough = min(0.5 * own, 0.9 * floor)
-    if own <= floor:
+    if own <= floor or target.std() <= 0.01 * targets.std():  # of targets that hardly differ, any factor fits
         return None
     if np.abs(prediction).max() < 20 and rmse(10.0**prediction) < enough:
         return "ten to the power of the predictions fits far better: are they logarithms?"

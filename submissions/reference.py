@@ -13,7 +13,8 @@ from ..benchmark.evaluator import train_range
 from ..benchmark.protocol import Fold, folds_of, main_split
 from ..benchmark.scoring import Scored
 from ..benchmark.task import TaskData
-from ..tasks.load import load_task
+from ..tasks.catalogue import find_task
+from ..tasks.load import default_data_dir, load_task
 
 Place = tuple[int, str, str]
 
@@ -93,6 +94,11 @@ class References:
     data_dir: Path | None = None
     _loaded: dict[tuple[str, str], TaskData] = field(default_factory=dict, repr=False)
     _known: dict[tuple[str, str, str], Reference] = field(default_factory=dict, repr=False)
+
+    def is_absent(self, task: str) -> bool:
+        """Whether a task's data are not here, so that nothing can be recomputed."""
+        folder = self.data_dir or default_data_dir()
+        return find_task(task).dataset.presence(folder) not in ("packaged", "present")
 
     def of(self, place: str, split: str, protocol: str) -> Reference:
         """The reference of a task (id, folder or Hub address), split scheme and protocol.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import DataError
-from ..benchmark.results import Result, read_run, write_run
+from ..benchmark.results import PartRecord, Result, read_run, write_run
 from ..benchmark.scoring import Scores
 from ..benchmark.storage import write_text
 from .agreement import check_card, seen_text
@@ -19,6 +20,9 @@ from .reference import References
 from .rescore import RescoredRun, rescore
 from .strict_yaml import read_mapping
 from .table import checksums
+
+# An address that others know, too: a name with a domain, not a number, and no password in it.
+_PUBLIC = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/|$)")
 
 
 def submit(runs: Sequence[Path], card_file: Path, out: Path, references: References) -> list[Path]:
@@ -93,7 +97,11 @@ def _write(folder: Path, run: RescoredRun) -> None:
 def _claimed(result: Result, scores: Any) -> Result:
     """A run's record as it is offered: scores rounded, without what cannot be recomputed and where it was made."""
     model = result.model.model_copy(
-        update={"spec": _name_only(result.model.spec), "parameters": _without_places(result.model.parameters)}
+        update={
+            "spec": _name_only(result.model.spec),
+            "parameters": _without_places(result.model.parameters),
+            "info": _without_places(result.model.info),
+        }
     )
     claimed: dict[str, Scores] = {split: rounded(score) for split, score in scores.items()}
     return result.model_copy(
@@ -103,9 +111,19 @@ def _claimed(result: Result, scores: Any) -> Result:
             "scores": claimed,
             "stages": {},
             "probes": {},
+            "parts": [_without_address(part) for part in result.parts],
             "text": seen_text(result),
         },
     )
+
+
+def _without_address(part: PartRecord) -> PartRecord:
+    """A part without places of the machine it ran on, which a service names its models by."""
+    part = part.model_copy(update={"info": _without_places(part.info)})
+    if part.usage is None:
+        return part
+    models = [_name_only(name) for name in part.usage.models]
+    return part.model_copy(update={"usage": part.usage.model_copy(update={"models": models})})
 
 
 def _without_places(value: Any) -> Any:
@@ -115,7 +133,7 @@ def _without_places(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_places(part) for part in value]
     if isinstance(value, str) and value.startswith(("http://", "https://")):
-        return "address left out"
+        return value if _PUBLIC.match(value) else "address left out"
     return _name_only(value) if isinstance(value, str) else value
 
 

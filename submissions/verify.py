@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..benchmark.errors import DataError, EcdbenchError
 from ..benchmark.protocol import PROTOCOLS
 from ..benchmark.results import Result, Run, read_run
@@ -52,13 +54,15 @@ class Verified:
         folder: where it is.
         entry: the entry; None where its files are not in order.
         runs: its runs; empty where it is refused.
-        refusal: why it is refused, in a sentence; None where it is not.
+        refusal: why it is not shown, in a sentence; None where it is.
+        checked: whether its data are here, so that it could be recomputed.
     """
 
     folder: Path
     entry: Entry | None = None
     runs: list[VerifiedRun] = field(default_factory=list)
     refusal: str | None = None
+    checked: bool = True
 
     @property
     def flags(self) -> list[str]:
@@ -67,7 +71,9 @@ class Verified:
 
     @property
     def verdict(self) -> str:
-        """`refused`, `flagged` or `verified`."""
+        """`refused`, `unchecked` (its data are not here), `flagged` or `verified`."""
+        if not self.checked:
+            return "unchecked"
         return "refused" if self.refusal else "flagged" if self.flags else "verified"
 
 
@@ -81,6 +87,9 @@ def verify_entry(folder: Path, references: References) -> Verified:
     entry = None
     try:
         entry = open_entry(folder)
+        if references.is_absent(entry.task):
+            remedy = "`ecdbench tasks` says how to get them, then give --data-dir or ECDBENCH_DATA."
+            return Verified(folder, entry, refusal=f"The data of {entry.task} are not here; {remedy}", checked=False)
         return Verified(folder, entry, [_verified_run(entry, run, references) for run in entry.runs])
     except EcdbenchError as error:
         return Verified(folder, entry, refusal=str(error))
@@ -127,7 +136,8 @@ def _with_twins(found: Verified, known: dict[bytes, Path]) -> Verified:
         content = rescored.scored[rescored.main].prediction
         result = rescored.run.result
         key = hashlib.sha256(f"{result.task} {result.protocol} {result.split}".encode() + content.tobytes()).digest()
-        before = known.setdefault(key, found.folder)
+        # One number for all rows is the same number for many models.
+        before = known.setdefault(key, found.folder) if np.ptp(content) else found.folder
         runs.append(replace(run, twin=None if before == found.folder else before.name))
     return replace(found, runs=runs)
 

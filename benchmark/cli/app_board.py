@@ -101,7 +101,8 @@ def verify(
 ) -> None:
     """Verify entries: files, card, ids, data and every score, recomputed from the predictions.
 
-    Nothing of an entry is executed. Exits with 1 where an entry is refused, with 3 where one should be looked at.
+    Nothing of an entry is executed. Exits with 1 where an entry is refused, with 3 where one should be looked
+    at, or its data are not here.
     """
     from .submissions import verify_command
 

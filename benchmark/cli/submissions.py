@@ -18,7 +18,7 @@ from ..errors import EcdbenchError
 from ..storage import write_text
 from .output import print_table, progress_bars, say, shown, warn
 
-# Somebody should look at an entry before it is ranked.
+# Somebody should look at an entry before it is ranked, or its data are not here.
 FLAGGED = 3
 
 
@@ -45,7 +45,7 @@ def verify_command(paths: list[Path] | None, data_dir: Path | None, as_json: boo
     else:
         _print(found, quiet)
     refused = sum(record["verdict"] == "refused" for record in found)
-    flagged = sum(record["verdict"] == "flagged" for record in found)
+    flagged = sum(record["verdict"] in ("flagged", "unchecked") for record in found)
     if refused or flagged:
         raise SystemExit(1 if refused else FLAGGED)
 
@@ -76,11 +76,18 @@ def _print(found: list[Record], quiet: bool) -> None:
     rows = [["/".join(Path(r["entry"]).parts[-2:]), r["verdict"], ", ".join(r["runs"])] for r in found]
     if not quiet:
         print_table(["entry", "verdict", "runs recomputed"], rows)
-    for record in found:
-        for reason in record["reasons"]:
-            warn(f"{record['verdict'].capitalize()}: {reason}")
+    said = Counter((record["verdict"], reason) for record in found for reason in record["reasons"])
+    for (verdict, reason), count in said.items():
+        warn(f"{verdict.capitalize()}{f' ({count} times)' if count > 1 else ''}: {reason}")
     counts = Counter(record["verdict"] for record in found)
-    say(", ".join(f"{counts[verdict]} {verdict}" for verdict in ("verified", "flagged", "refused")) + ".")
+    say(
+        ", ".join(
+            f"{counts[verdict]} {verdict}"
+            for verdict in ("verified", "flagged", "unchecked", "refused")
+            if counts[verdict]
+        )
+        + "."
+    )
 
 
 def card_init_command(path: Path) -> None:

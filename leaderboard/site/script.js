@@ -117,7 +117,7 @@ function plotCurves(parent, data, curves, name) {
 function plotCost(figure) {
   const section = figure.closest(".board");
   const axis = figure.querySelector("select").value;
-  const column = { latency: "s/prediction", training: "training (s)", dollars: "$/1000" }[axis];
+  const column = { latency: "s/row", training: "fit (s)", dollars: "$/1000" }[axis];
   const heads = [...section.querySelectorAll("thead th")].map((head) => head.textContent.trim());
   const [across, skill] = [heads.indexOf(column), heads.indexOf("skill")];
   const points = [...section.querySelectorAll("tr[data-id]")].map((row) => ({

@@ -338,8 +338,8 @@ FLAGGED = {
         "times 0.001",
     ),
     "unit-ev": (rows(lambda f: f.assign(prediction=f["prediction"] / 160.2177), claim_again=True), "times 160.218"),
-    "targets": (rows(lambda f: copied(f, 1), claim_again=True), "next to equal"),
-    "some-targets": (rows(lambda f: copied(f, 0.25), claim_again=True), "next to equal"),
+    "targets": (rows(lambda f: copied(f, 1), claim_again=True), "equal to their targets"),
+    "some-targets": (rows(lambda f: copied(f, 0.25), claim_again=True), "equal to their targets"),
     "far-out": (rows(lambda f: one(f, "prediction", 1e9), claim_again=True), "far outside"),
 }
 # Text that is allowed, and must be shown as the text that it is.

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ecdbench.submissions.entry import accepted_entries
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.verify import verify_all, verify_entry
 
@@ -93,3 +94,19 @@ def test_the_command_names_what_is_wrong_and_exits(cli, spoiled, honest):
     assert outcome.code == 3
     assert json.loads(outcome.out)[0]["verdict"] == "flagged"
     assert cli("verify", honest / "nothing").code == 1
+
+
+def test_data_that_are_not_here(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("ECDBENCH_DATA", str(tmp_path / "nothing"))
+    outcome = cli("verify", accepted_entries() / "sfe")
+    assert outcome.code == 3 and "unchecked" in outcome.out and "refused" not in outcome.out
+    assert "times): The data of sfe are not here" in outcome.err
+    board = cli("leaderboard")
+    assert board.code == 0 and "ecd-fcc/k_vrh" in board.out and "The data of sfe are not here" in board.err
+
+
+def test_the_accepted_entries_are_verified(cli, sfe_dir):
+    outcome = cli("verify", "--data-dir", sfe_dir)
+    assert outcome.code == 0, outcome.err
+    text = "".join(file.read_text() for file in accepted_entries().rglob("*.json"))
+    assert "/tmp/" not in text and "/home/" not in text and "http" not in text
