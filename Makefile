@@ -12,7 +12,7 @@ DEMO_CNN := --set max_epochs=60 --set patience=20
 demo: $(VENV)/.installed-demo
 	@for model in $(DEMO_MODELS); do $(BIN)/ecdbench evaluate $$model --task $(DEMO_TASK) --quiet || exit 1; done
 	@$(BIN)/ecdbench evaluate scratch-cnn --task $(DEMO_TASK) $(DEMO_CNN) --quiet
-	@$(BIN)/ecdbench leaderboard --task $(DEMO_TASK)
+	@$(BIN)/ecdbench leaderboard runs --task $(DEMO_TASK)
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # one thread per worker: two cores are enough
