@@ -108,7 +108,9 @@ function plotCurves(parent, data, curves, name) {
       draw(area, "polyline", { class: `line ${kind}`, points: points.map(([px, v]) => `${px.toFixed(1)},${y(v).toFixed(1)}`).join(" ") });
     }
     if (k) draw(area, "line", { class: "axis", x1: k * step, y1: 0, x2: k * step, y2: height });
-    draw(area, "text", { x: (k + 0.5) * step, y: height + 13, "text-anchor": "middle" }, `${curve.stage}, ${last + 1} epochs`);
+    const letters = Math.floor(step / 6);
+    const title = curve.stage.length > letters ? `${curve.stage.slice(0, letters - 1)}…` : curve.stage;
+    draw(draw(area, "text", { x: (k + 0.5) * step, y: height + 13, "text-anchor": "middle" }, title), "title", {}, `${curve.stage}, ${last + 1} epochs`);
   });
   draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, `RMSE (${data.unit}), log`);
   draw(area, "text", { x: width / 2, y: height + 28, "text-anchor": "middle" }, "blue: train, gold: validation");
@@ -147,7 +149,8 @@ function plotCost(figure) {
   for (const p of points) {
     const point = draw(area, "circle", { class: p.asked ? "asked" : "point", r: 5, cx: x(p.x), cy: y(p.y) });
     draw(point, "title", {}, `${p.name}: skill ${short(p.y)}, ${short(p.x)}`);
-    draw(area, "text", { x: x(p.x) + 7, y: y(p.y) + 4 }, p.name.length > 28 ? `${p.name.slice(0, 27)}…` : p.name);
+    const late = x(p.x) > 0.75 * width;
+    draw(area, "text", { x: x(p.x) + (late ? -7 : 7), y: y(p.y) + 4, "text-anchor": late ? "end" : "start" }, p.name.length > 28 ? `${p.name.slice(0, 27)}…` : p.name);
   }
 }
 
