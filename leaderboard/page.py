@@ -12,7 +12,7 @@ from ..benchmark.task import revision_of
 from ..tasks.load import default_data_dir
 from .board import Board, Section
 from .facts import audit_of, facts_of
-from .page_rows import row_view, widest_rmse
+from .page_rows import STEPS, row_view, widest_rmse
 from .reported import reported, reported_tasks
 from .statistics import ALPHA
 
@@ -82,8 +82,8 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
             "unit": section.unit,
             "axis": [float(f"{low:.3g}"), float(f"{high:.3g}")],
             "ids": ids,
-            # Places in the plot, in thousandths of the axis: a figure, not the data.
-            "targets": [round(1000 * (t - low) / span) for t in scored.target.tolist()],
+            "steps": STEPS,
+            "targets": [round(STEPS * (t - low) / span) for t in scored.target.tolist()],
             "rows": {row["id"]: row["plots"] for row in rows},
         },
     }

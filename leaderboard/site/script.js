@@ -69,10 +69,10 @@ function dataOf(section) {
 
 function plotParity(parent, data, places, name) {
   const [size, left, top] = [250, 40, 14];
-  const everything = [...places, 0, 1000];
+  const everything = [...places, 0, data.steps];
   const [low, high] = [Math.min(...everything), Math.max(...everything)];
   const scale = (place) => (size * (place - low)) / (high - low);
-  const value = (place) => short(data.axis[0] + ((data.axis[1] - data.axis[0]) * place) / 1000);
+  const value = (place) => short(data.axis[0] + ((data.axis[1] - data.axis[0]) * place) / data.steps);
   const plot = canvas(parent, size + left + 12, size + top + 36, `Parity plot of ${name}: predictions against targets, ${places.length} samples`);
   const area = draw(plot, "g", { transform: `translate(${left},${top})` });
   draw(area, "rect", { class: "axis", width: size, height: size });

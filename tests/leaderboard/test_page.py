@@ -7,14 +7,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from ecdbench import evaluate
 from ecdbench.leaderboard.board import make_board
 from ecdbench.leaderboard.page import make_page
 from ecdbench.leaderboard.render import to_json, to_markdown
 from ecdbench.leaderboard.serve import serve_page
+from ecdbench.submissions.entry import accepted_entries
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.rescore import rescore
-from ecdbench.submissions.submit import submit
 
 from ..submissions.corpus import ALLOWED, CANARY, FLAGGED, REFUSED, SCRIPT, spoil_all
 
@@ -128,82 +127,91 @@ def browser():
         window.close()
 
 
-@pytest.fixture
-def opened(browser, tmp_path, sfe_dir, card_text):
-    """The board of real runs on sfe and ecd-fcc, opened from disk; what it asked for and complained of."""
-    for model in ("mean", "composition-forest", "pixel-ridge", "knn-composition"):
-        for task in ("sfe", "ecd-fcc/k_vrh"):
-            run = evaluate(model, task, data_dir=sfe_dir, out=tmp_path / "runs")
-            inputs = ", ".join(run.result.model.inputs or [])
-            card = card_text.replace("honest", model).replace("[formula]", f"[{inputs}]")
-            (tmp_path / "card.yaml").write_text(card)
-            submit([run.folder], tmp_path / "card.yaml", tmp_path / "entries", References(sfe_dir))
-    board = make_board([tmp_path / "entries"], data_dir=sfe_dir)
-    file = tmp_path / "board.html"
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, sfe_dir):
+    """The board of the accepted entries, real runs on real data, as a file on disk."""
+    board = make_board([accepted_entries()], data_dir=sfe_dir)
+    assert not board.left_out
+    file = tmp_path_factory.mktemp("page") / "board.html"
     file.write_text(make_page(board, sfe_dir))
+    return board, file.as_uri()
+
+
+@pytest.fixture
+def opened(browser, real):
+    """The page of the real board; what it asked for and complained of."""
     page = browser.new_page()
     said, requests = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(f"{file.as_uri()}#task-1")
-    yield page, board, said, requests, file.as_uri()
+    page.goto(real[1])
+    yield page, said, requests
     page.close()
 
 
-def test_in_a_browser(opened):
-    page, board, said, requests, address = opened
-    section = next(section for section in board.sections if section.task == "sfe")
-    table = page.locator("article:visible section.board table")
-    rows = page.locator("article:visible tr[data-id]")
+def test_in_a_browser(opened, real, sfe_dir):
+    page, said, requests = opened
+    board, address = real
+    section = next(s for s in board.sections if (s.task, s.protocol) == ("sfe", "fixed"))
+    page.get_by_role("link", name="sfe", exact=True).click()
+    part = page.locator("article:visible section.board", has_text=section.title).first
+    rows = part.locator("tr[data-id]")
 
     def names():
-        return rows.locator(".open").all_text_contents()
+        return rows.filter(visible=True).locator(".open").all_text_contents()
 
     def column(number):
-        return [row.locator("td,th").nth(number).text_content() for row in rows.all()]
+        return [row.locator("> *").nth(number).text_content().strip() for row in rows.filter(visible=True).all()]
 
-    # It opens on the task of its address, in order of rank, with the numbers that were recomputed.
+    # Every row, in order of rank, with the numbers that its predictions give.
     assert page.locator("article:visible h2").text_content() == "sfe"
-    assert names() == [row.contestant.name for row in section.rows]
+    assert names() == [row.contestant.name for row in section.rows] and len(names()) >= 15
+    references = References(sfe_dir)
     for shown, row in zip(column(5), section.rows, strict=True):
-        rmse = row.contestant.run.scores["holdout"].rmse
-        assert shown.strip() == f"{rmse.value:.3g} [{rmse.low:.3g}, {rmse.high:.3g}]"
-        again = rescore(row.contestant.run.run.folder, References(None)).scores["holdout"].rmse
-        assert again == rmse
+        rmse = rescore(row.contestant.run.run.folder, references).scores["holdout"].rmse
+        assert shown == f"{rmse.value:.3g} [{rmse.low:.3g}, {rmse.high:.3g}]"
     # Sorting: by model, then by MAE downwards, with the keyboard.
-    table.locator("thead button", has_text="model").click()
+    part.locator("thead button", has_text="model").click()
     assert names() == sorted(names())
-    assert table.locator("th[aria-sort=ascending]").count() == 1
-    mae = table.locator("thead button", has_text="MAE")
-    mae.focus()
+    assert part.locator("th[aria-sort=ascending]").count() == 1
+    part.locator("thead button", has_text="MAE").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     values = [float(text) for text in column(7)]
     assert values == sorted(values, reverse=True)
-    # Filtering: by what a model looks at, and by its name.
-    page.locator("article:visible select[name=inputs]").select_option("image")
-    assert rows.filter(visible=True).count() == 1
-    assert page.locator("article:visible output").first.text_content() == "1 of 4 rows"
-    page.locator("article:visible select[name=inputs]").select_option("")
-    page.locator("article:visible input[name=find]").fill("knn")
-    assert rows.filter(visible=True).locator(".open").all_text_contents() == ["knn-composition"]
-    page.locator("article:visible input[name=find]").fill("")
-    # Details: a parity plot with a point for each sample.
-    page.locator("article:visible .open").first.click()
-    parity = page.locator("article:visible tr.details:visible svg").first
-    assert parity.locator("circle").count() == 21
-    assert "Parity plot" in parity.get_attribute("aria-label")
-    # Another task, and the literature beside it.
+    # Filtering: by what a model looks at, whether it is pretrained, and its name.
+    blind = [row.contestant.name for row in section.rows if row.contestant.inputs == ["formula"]]
+    part.locator("select[name=inputs]").select_option("formula")
+    assert sorted(names()) == sorted(blind)
+    assert part.locator("output").text_content() == f"{len(blind)} of {len(section.rows)} rows"
+    part.locator("select[name=inputs]").select_option("")
+    part.locator("select[name=pretrained]").select_option("yes")
+    assert sorted(names()) == sorted(r.contestant.name for r in section.rows if r.contestant.pretrained)
+    part.locator("select[name=pretrained]").select_option("")
+    part.locator("input[name=find]").fill("knn")
+    assert names() == ["knn-composition"]
+    part.locator("input[name=find]").fill("")
+    # Details: a parity plot with a point for each sample, learning curves where there are any.
+    part.locator(".open", has_text="scratch-cnn").click()
+    plots = part.locator("tr.details:visible svg")
+    assert plots.count() == 2
+    assert plots.nth(0).locator("circle").count() == 21
+    assert "Parity plot" in plots.nth(0).get_attribute("aria-label")
+    assert "Learning curves" in plots.nth(1).get_attribute("aria-label")
+    # Language model and networks on one plot; audit and literature beside the tables.
+    assert part.locator(".cost circle").count() == len(section.rows)
+    assert part.locator(".cost circle.asked").count() == 1
     assert page.locator("article:visible .literature tbody tr").count() == 4
-    page.get_by_role("link", name="ecd-fcc/k_vrh", exact=True).first.click()
-    assert page.locator("article:visible h2").text_content() == "ecd-fcc/k_vrh"
+    assert page.locator("article:visible .audit li").count() >= 4
+    page.get_by_role("link", name="How every number was made").click()
+    assert page.locator("article:visible h2").text_content() == "How every number was made"
     assert said == []
     assert [url for url in requests if url.partition("#")[0] != address and not url.startswith("data:")] == []
 
 
-def test_without_a_script_everything_is_there(browser, opened):
-    _, board, _, _, address = opened
+def test_without_a_script_everything_is_there(browser, real):
+    board, address = real
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
