@@ -22,6 +22,7 @@ from ..submissions.rescore import RescoredRun
 
 ALPHA = 0.05
 _ROWS_AT_ONCE = 32
+_FOR_ERRORS = 2000  # resamples that standard errors are taken from: they are known to two per cent then
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def bootstrap_p_values(scored: Sequence[Scored], draws: np.ndarray) -> np.ndarra
     """
     from scipy.special import erfc
 
+    draws = draws[:, :_FOR_ERRORS]
     means, count = draws.mean(axis=1), draws.shape[1]
     covariance = (draws @ draws.T - count * np.outer(means, means)) / max(1, count - 1)  # without a copy of the draws
     variance = _variance_of_difference(covariance)

@@ -43,7 +43,7 @@ def read_table(path: Path) -> pd.DataFrame:
         _check_file(path, pq.ParquetFile(path))
         table = pq.ParquetFile(path, read_dictionary=_TEXTS).read()
         table.validate(full=True)  # places in dictionaries, lengths of texts, and that texts are UTF-8
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} is no readable parquet file ({type(error).__name__}).") from error
     for name in _TEXTS:
         for chunk in table.column(name).chunks:

@@ -20,6 +20,7 @@ from .agreement import check_card
 from .claims import agree, first_difference
 from .curves import Curves, read_curves
 from .entry import CURVES, PREDICTIONS, RESULT, Entry, find_entries, open_entry, task_of
+from .isolation import isolated
 from .plausible import suspicions
 from .reference import References
 from .rescore import RescoredRun, rescore_run
@@ -113,7 +114,6 @@ def verify_all(
         progress: called with entries done, entries in all, and the next one's name.
     """
     import pandas as pd  # noqa: F401 - an interrupt while it is first imported would look like a bad entry
-    import pyarrow.parquet as pq  # noqa: F401
 
     places = dict.fromkeys(place for root in roots for place in find_entries(root) if wanted(task_of(place)))
     names: dict[tuple[str, str], Path] = {}
@@ -151,7 +151,7 @@ def _verified_run(entry: Entry, folder: Path, references: References) -> Verifie
     result = run.result
     _check_file(folder, result)
     _check_record(entry, folder, result)
-    frame = read_table(folder / PREDICTIONS)
+    frame = isolated(read_table, folder / PREDICTIONS)
     rescored = rescore_run(run, references, frame)
     check_rows(folder / PREDICTIONS, frame)
     _check_claims(run, rescored)
