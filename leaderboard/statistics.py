@@ -47,7 +47,7 @@ class Standings:
 def standings(runs: Sequence[RescoredRun]) -> Standings:
     """Compare all pairs of runs, which are of one task, protocol and split, best first."""
     scored = [run.scored[run.main] for run in runs]
-    draws = rmse_draws(scored)
+    draws, gaps = _resampled(scored)
     p_values = bootstrap_p_values(scored, draws)
     if runs and runs[0].run.result.protocol == "cv":
         folds, ratio = _folds(runs[0])
@@ -57,7 +57,7 @@ def standings(runs: Sequence[RescoredRun]) -> Standings:
     order = np.arange(len(runs))
     better = apart & (order[:, None] < order)  # row is better than column
     worse = better.sum(axis=1)
-    return Standings(p_values, 1 + better.sum(axis=0), len(runs) - worse, letters(apart), _gaps(scored, draws))
+    return Standings(p_values, 1 + better.sum(axis=0), len(runs) - worse, letters(apart), gaps)
 
 
 def rmse_draws(scored: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -68,9 +68,11 @@ def rmse_draws(scored: Sequence[Scored], resamples: int = RESAMPLES, seed: int =
         resamples: how many.
         seed: seed of the resampling.
     """
-    starts = range(0, len(scored), _ROWS_AT_ONCE)
-    parts = [_draws(scored[start : start + _ROWS_AT_ONCE], resamples, seed) for start in starts]
-    return np.concatenate(parts) if parts else np.empty((0, resamples))
+    target, clusters = scored[0].target, scored[0].clusters
+    predictions = np.concatenate([one.prediction for one in scored])
+    rows = resampled_metrics(target, predictions, clusters, resamples, seed)["rmse"]
+    ends = np.cumsum([len(one.prediction) for one in scored])
+    return np.array([part.mean(axis=0) for part in np.split(rows, ends[:-1])])
 
 
 def bootstrap_p_values(scored: Sequence[Scored], draws: np.ndarray) -> np.ndarray:
@@ -82,7 +84,6 @@ def bootstrap_p_values(scored: Sequence[Scored], draws: np.ndarray) -> np.ndarra
     """
     from scipy.special import erfc
 
-    draws = draws[:, :_FOR_ERRORS]
     means, count = draws.mean(axis=1), draws.shape[1]
     covariance = (draws @ draws.T - count * np.outer(means, means)) / max(1, count - 1)  # without a copy of the draws
     variance = _variance_of_difference(covariance)
@@ -144,28 +145,24 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else f"({number + 1})"
 
 
-def _draws(scored: Sequence[Scored], resamples: int, seed: int) -> np.ndarray:
-    """Resampled RMSE of each model, mean over its seeds, shape (models, resamples)."""
-    target, clusters = scored[0].target, scored[0].clusters
-    rows = resampled_metrics(target, np.concatenate([one.prediction for one in scored]), clusters, resamples, seed)[
-        "rmse"
-    ]
-    ends = np.cumsum([len(one.prediction) for one in scored])
-    return np.array([part.mean(axis=0) for part in np.split(rows, ends[:-1])])
+def _resampled(scored: Sequence[Scored]) -> tuple[np.ndarray, list[Difference]]:
+    """Draws for standard errors, shape (m, _FOR_ERRORS), and differences to the first model with percentile intervals
+    of all resamples; some models at a time, because all draws of thousands of models are gigabytes."""
+    if not scored:
+        return np.empty((0, _FOR_ERRORS)), []
+    values, first = _rmse(scored), rmse_draws(scored[:1])[0]
+    kept, gaps = [], []
+    for start in range(0, len(scored), _ROWS_AT_ONCE):
+        draws = rmse_draws(scored[start : start + _ROWS_AT_ONCE])
+        kept.append(draws[:, :_FOR_ERRORS].copy())
+        for value, row in zip(values[start:], draws, strict=False):
+            low, high = interval(row - first) or (None, None)
+            gaps.append(Difference(value=float(value - values[0]), low=low, high=high))
+    return np.concatenate(kept), gaps
 
 
 def _rmse(scored: Sequence[Scored]) -> np.ndarray:
     return np.array([np.sqrt(((one.prediction - one.target) ** 2).mean(axis=1)).mean() for one in scored])
-
-
-def _gaps(scored: Sequence[Scored], draws: np.ndarray) -> list[Difference]:
-    """Differences to the first model, with the percentile interval of the same resamples."""
-    values = _rmse(scored)
-    gaps = []
-    for value, row in zip(values, draws, strict=True):
-        low, high = interval(row - draws[0]) or (None, None)
-        gaps.append(Difference(value=float(value - values[0]), low=low, high=high))
-    return gaps
 
 
 def _folds(run: RescoredRun) -> tuple[np.ndarray, float]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..benchmark.errors import DataError
+from .isolation import isolated
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _COLUMNS = {
@@ -30,7 +32,17 @@ def checksums(frame: pd.DataFrame) -> list[int]:
     return [zlib.crc32("|".join(map(str, row)).encode()) for row in rows]
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read the predictions of an entry, in a process of its own.
+
+    Raises:
+        DataError: as `read_table` says, or the file makes the library that reads it crash.
+    """
+    frame: pd.DataFrame = isolated(read_table, path.absolute()).to_pandas()
+    return frame.astype(dict.fromkeys(_TEXTS, "string") | {"fold": "int64", "seed": "int64"})
+
+
+def read_table(path: Path) -> pa.Table:
     """Read the predictions of an entry, having checked what the file says of itself and what its texts hold.
 
     Raises:
@@ -50,8 +62,7 @@ def read_table(path: Path) -> pd.DataFrame:
             # As a dictionary, a text that all rows have is there once, however large it is.
             if max((len(text) for text in chunk.dictionary.to_pylist() if text), default=0) > _LONGEST:
                 raise DataError(f"{path} has a text of more than {_LONGEST} characters in the column {name}.")
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.astype(dict.fromkeys(_TEXTS, "string") | {"fold": "int64", "seed": "int64"})
+    return table
 
 
 def _check_file(path: Path, file: pq.ParquetFile) -> None:

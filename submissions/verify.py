@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..benchmark.errors import DataError, EcdbenchError
-from ..benchmark.protocol import PROTOCOLS
-from ..benchmark.results import Result, Run, read_run
-from ..benchmark.scoring import COVERAGE_THRESHOLD
+from ..benchmark.errors import EcdbenchError
+from ..benchmark.results import read_run
 from .agreement import check_card
-from .claims import agree, first_difference
+from .checks import check_claims, check_file, check_record
 from .curves import Curves, read_curves
-from .entry import CURVES, PREDICTIONS, RESULT, Entry, find_entries, open_entry, task_of
-from .isolation import isolated
+from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry, task_of
 from .plausible import suspicions
 from .reference import References
 from .rescore import RescoredRun, rescore_run
-from .table import check_rows, read_table
-
-_MOST_SEEDS = 100
-_LONGEST = 4000  # characters of any text
+from .table import check_rows, read_predictions
 
 
 @dataclass(frozen=True)
@@ -149,84 +140,13 @@ def _flags(run: VerifiedRun) -> list[str]:
 def _verified_run(entry: Entry, folder: Path, references: References) -> VerifiedRun:
     run = read_run(folder)
     result = run.result
-    _check_file(folder, result)
-    _check_record(entry, folder, result)
-    frame = isolated(read_table, folder / PREDICTIONS)
+    check_file(folder, result)
+    check_record(entry, folder, result)
+    frame = read_predictions(folder / PREDICTIONS)
     rescored = rescore_run(run, references, frame)
     check_rows(folder / PREDICTIONS, frame)
-    _check_claims(run, rescored)
+    check_claims(run, rescored)
     check_card(entry.card, result, folder)
     data = rescored.reference.data
     found = suspicions(rescored.scored[rescored.main], data.targets(data.ids))
     return VerifiedRun(rescored, read_curves(folder / CURVES), found)
-
-
-def _check_file(folder: Path, result: Result) -> None:
-    """The file says what was read of it, and nothing else."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in pairs}) < len(pairs):
-            raise DataError(f"{folder / RESULT} names something twice; submit the run again.")
-        return dict(pairs)
-
-    said = json.loads((folder / RESULT).read_bytes(), object_pairs_hook=once)
-    if said != result.model_dump(mode="json", exclude_unset=True):
-        raise DataError(f"{folder / RESULT} says things that a result does not hold; submit the run again.")
-    if longest := _longest(said):
-        raise DataError(f"{folder / RESULT} has a text of {longest:,} characters; at most {_LONGEST:,} are accepted.")
-
-
-def _longest(value: Any) -> int:
-    """The length of a text that is too long; 0 where there is none."""
-    if isinstance(value, str):
-        return len(value) if len(value) > _LONGEST else 0
-    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-    return max((_longest(part) for part in parts), default=0)
-
-
-def _check_record(entry: Entry, folder: Path, result: Result) -> None:
-    """What a record says of its place and kind."""
-    if result.task != entry.task:
-        raise DataError(f"{folder} is a run on {result.task[:80]}, but lies in the folder of {entry.task}; move it.")
-    if result.source not in (None, result.task):
-        raise DataError(f"{folder} was made on another place's data ({result.source[:80]}); submit it again.")
-    if result.protocol not in PROTOCOLS or folder.name != f"{result.protocol}-{result.split}":
-        raise DataError(
-            f"{folder} is called otherwise than its record says, {result.protocol[:30]}-{result.split[:30]}; rename it."
-        )
-    if result.limit is not None or result.stages or result.probes:
-        raise DataError(
-            f"{folder} holds scores that its predictions do not give (stages, probes or a limit); submit it with "
-            "`ecdbench submit`, which leaves them out."
-        )
-    if result.seeds != list(range(len(result.seeds))) or len(result.seeds) > _MOST_SEEDS:
-        raise DataError(f"{folder} has other seeds than 0, 1, ... (at most {_MOST_SEEDS}); evaluate with --seeds N.")
-    if result.created > datetime.now(UTC) + timedelta(days=1):
-        raise DataError(f"{folder} was made in the future ({result.created:%Y-%m-%d}); submit the run again.")
-
-
-def _check_claims(run: Run, found: RescoredRun) -> None:
-    """Every number that can be recomputed, against the one that is claimed."""
-    result, folder = run.result, run.folder
-    task = found.reference.data.task
-    if result.text not in ("none", *task.text_tiers) or result.channel not in task.channels:
-        raise DataError(f"{folder} names a text tier or density channel that {task.id} does not have.")
-    if (result.target, result.unit) != (task.target.name, task.target.unit):
-        raise DataError(f"{folder} states another target or unit than {task.target.name} in {task.target.unit}.")
-    if set(result.scores) != set(found.scores):
-        raise DataError(f"{folder} claims scores of other splits than it has predictions of.")
-    for split, claimed in result.scores.items():
-        if difference := first_difference(claimed, found.scores[split]):
-            raise DataError(f"{folder}: the claimed scores do not follow from the predictions: {split} {difference}.")
-    if not agree(result.train_range, found.reference.train_range):
-        raise DataError(f"{folder}: train_range is {found.reference.train_range:.6g}, not {result.train_range:.6g}.")
-    if result.rankable != (found.scores[found.main].coverage >= COVERAGE_THRESHOLD):
-        raise DataError(f"{folder}: rankable does not follow from the coverage.")
-    means, parts = found.reference.train_means, [(part.seed, part.fold) for part in result.parts]
-    if sorted(parts) != sorted((seed, fold) for seed in result.seeds for fold in means):
-        raise DataError(f"{folder} does not describe each of its parts (seed and fold) once.")
-    for part in result.parts:
-        if not agree(part.train_mean, means[part.fold]):
-            raise DataError(f"{folder}: the train_mean of fold {part.fold} is {means[part.fold]:.6g}.")
-        if part.n_train != len(found.reference.folds[part.fold].train):
-            raise DataError(f"{folder}: n_train of fold {part.fold} is not the number of its training rows.")
