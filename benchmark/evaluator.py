@@ -296,7 +296,8 @@ def _run_name(result: Result, key: str | None) -> str:
     """A folder name that says what the run is, and differs where anything about it differs."""
     tail = hashlib.sha256(f"{key or uuid.uuid4()}{result.seeds}".encode()).hexdigest()[:8]
     tier = "" if result.text == "none" else f"-{result.text}"
-    return f"{result.model.name}{tier}-{result.protocol}-{result.split}-{tail}"
+    kind = "-probes" if result.probes else ""
+    return f"{result.model.name}{tier}-{result.protocol}-{result.split}{kind}-{tail}"
 
 
 def _frame(data: TaskData, parts: Sequence[tuple[PartRecord, Predictions]]) -> pd.DataFrame:

@@ -221,6 +221,8 @@ def read_run(folder: Path) -> Run:
     """
     file = folder / "result.json"
     if not file.is_file():
+        if inner := sorted(folder.glob("*/result.json")):
+            raise DataError(f"{folder} holds several runs; give one of them, such as {inner[0].parent}.")
         raise DataError(f"{folder} is no run folder (no result.json); `ecdbench evaluate` prints where it puts a run.")
     try:
         return Run(folder, Result.model_validate_json(file.read_bytes()))

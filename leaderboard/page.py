@@ -9,6 +9,7 @@ from typing import Any
 
 from ..benchmark.scoring import COVERAGE_THRESHOLD
 from ..benchmark.task import revision_of
+from ..tasks.catalogue import task_ids
 from ..tasks.load import default_data_dir
 from .board import Board, Section
 from .facts import audit_of, facts_of
@@ -49,7 +50,9 @@ def _tasks(board: Board, data_dir: Path) -> list[dict[str, Any]]:
     by_task: dict[str, list[Section]] = {}
     for section in board.sections:
         by_task.setdefault(section.task, []).append(section)
-    names = [*by_task, *(task for task in reported_tasks() if task not in by_task)]
+    order = {task: place for place, task in enumerate(task_ids())}
+    names = sorted(by_task, key=lambda task: order.get(task, len(order)))
+    names = [*names, *(task for task in reported_tasks() if task not in by_task)]
     return [
         {
             "id": f"task-{number}",
@@ -77,7 +80,7 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
         "id": identifier,
         "section": section,
         "rows": rows,
-        "asked": any(row.contestant.result.usage for row in section.rows),
+        "paid": any(row["took"]["dollars"] is not None for row in rows),
         "plots": {
             "unit": section.unit,
             "axis": [float(f"{low:.3g}"), float(f"{high:.3g}")],

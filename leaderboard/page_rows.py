@@ -74,6 +74,8 @@ def _bar(score: Score, name: str, widest: float) -> dict[str, float] | None:
         return None
     low, high = (-0.2, 1.0) if name == "r2" else (0.0, widest)
     left, right, middle = (100 * min(max((x - low) / (high - low), 0), 1) for x in (score.low, score.high, score.value))
+    if not low <= score.value <= high:
+        return None  # off the axis: the numbers say it
     return {"left": round(left, 1), "width": round(max(right - left, 0.5), 1), "value": round(middle, 1)}
 
 

@@ -190,7 +190,10 @@ def _record(section: Section, row: Row) -> dict[str, Any]:
     for name in ("prompt_tokens", "completion_tokens", "cost", "seconds_median"):
         record[name] = getattr(result.usage, name, None)
     record["seconds_fit"] = sum(part.seconds_fit for part in result.parts)
-    return record | {"run": str(one.run.run.folder)}
+    folder = one.run.run.folder
+    return record | {
+        "run": "/".join(folder.parts[-3:]) if card else str(folder)
+    }  # an entry's place is the same everywhere
 
 
 def to_csv(board: Board) -> str:

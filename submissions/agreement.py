@@ -7,6 +7,20 @@ from pathlib import Path
 from ..benchmark.errors import DataError
 from ..benchmark.results import Result
 from .card import Card
+from .rescore import RescoredRun
+
+
+def check_inputs(card: Card, run: RescoredRun) -> None:
+    """Compare what a card says that the model looks at with what the task has.
+
+    Raises:
+        DataError: the task has no such column.
+    """
+    data = run.reference.data
+    there = {*data.rows[data.ids[0]], *(["text"] if data.task.text_tiers else [])}
+    for name in card.inputs:
+        if name not in there:
+            raise DataError(f"{run.run.folder}: the card says that the model looks at {name}; {data.task.id} has none.")
 
 
 def seen_text(result: Result) -> str:

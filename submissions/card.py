@@ -67,6 +67,9 @@ Link = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?:[/?#
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e12)]
 
 
+_TEMPLATE_AUTHOR, _TEMPLATE_NOTES = "Your Name", "What a reader should know."
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -119,6 +122,8 @@ class Card(_Strict):
     def _says_one_thing(self) -> Card:
         if ("text" in self.inputs) != (self.text_tier != "none"):
             raise ValueError("inputs and text_tier disagree: a model looks at text where it is given a tier of it")
+        if self.notes == _TEMPLATE_NOTES or any(author.name == _TEMPLATE_AUTHOR for author in self.authors):
+            raise ValueError("it still holds texts of the template: fill in authors and notes")
         return self
 
     @property
@@ -158,22 +163,23 @@ def card_of(values: dict[str, Any], path: Path) -> Card:
         first = error.errors()[0]
         where = ".".join(str(part)[:60] for part in first["loc"]) or "card"
         problem = first["msg"].removeprefix("Value error, ")
-        more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        others = dict.fromkeys(str(one["loc"][0])[:60] for one in error.errors()[1:] if one["loc"])
+        more = f" (also: {', '.join(list(others)[:8])})" if others else ""
         raise DataError(f"{path}: {where}: {problem}{more}; `ecdbench card schema` says what is expected.") from error
 
 
-TEMPLATE = """\
+TEMPLATE = f"""\
 # A model card. Fill in, delete what does not apply, and give it to `ecdbench submit RUN... --card card.yaml`.
 name: my-model                # ASCII letters, digits, spaces, . + _ -; one model, one name
 version: "1.0"                # yours; in quotes, so that 1.10 stays 1.10
 authors:
-  - name: Your Name
+  - name: {_TEMPLATE_AUTHOR}
     # orcid: 0000-0002-1825-0097
 licenses:
   code: Apache-2.0            # SPDX identifier
   # weights: Apache-2.0       # where there are weights
 # link: https://example.org/my-model
-inputs: [image]               # what it looks at: image, density, formula, text; [] for nothing
+inputs: [image]               # all it looks at, as in [formula, density]: image, density, formula, text; [] for nothing
 text_tier: none               # the text it was given: none, single, key or all
 pretraining:
   # data: ImageNet-1k         # what it was trained on before
@@ -183,7 +189,7 @@ pretraining:
 # hardware: one A100
 # training_hours: 0.5         # all seeds and folds of one task
 # cost: 1.20                  # dollars for all answers of one task, where a service was paid
-seeds: 1                      # seeds of the fixed protocol
+seeds: 1                      # seeds of the fixed protocol; those of cross-validation are not meant
 notes: |
-  What a reader should know.
+  {_TEMPLATE_NOTES}
 """

@@ -100,6 +100,12 @@ class References:
         folder = self.data_dir or default_data_dir()
         return find_task(task).dataset.presence(folder) not in ("packaged", "present")
 
+    def how_to_get(self, task: str) -> str:
+        """The command that brings a task's data."""
+        module = find_task(task).dataset
+        verb = "fetch" if module.presence(self.data_dir or default_data_dir()) == "downloadable" else "build"
+        return f"{verb} {module.FACTS.id}"
+
     def of(self, place: str, split: str, protocol: str) -> Reference:
         """The reference of a task (id, folder or Hub address), split scheme and protocol.
 

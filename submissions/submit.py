@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import DataError
-from ..benchmark.results import PartRecord, Result, read_run, write_run
+from ..benchmark.results import PartRecord, Result, Run, read_run, write_run
 from ..benchmark.scoring import Scores
 from ..benchmark.storage import write_text
-from .agreement import check_card, seen_text
+from .agreement import check_card, check_inputs, seen_text
 from .card import CARD, Card, card_of
 from .claims import rounded
 from .curves import curves_of
@@ -41,22 +41,15 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
         DataError: a run cannot be recomputed, is of some rows only, is given twice, or does not fit the card.
     """
     card = card_of(read_mapping(card_file), card_file)
-    found: dict[tuple[str, str, str], RescoredRun] = {}
-    for folder in runs:
-        run = rescore(folder, references)
-        result = run.run.result
+    found = {slot: rescore(folder, references) for slot, folder in _slots(runs).items()}
+    for run in found.values():
+        result, folder = run.run.result, run.run.folder
         check_card(card, result, folder)
+        check_inputs(card, run)
         if result.seeds != list(range(len(result.seeds))):
             raise DataError(f"{folder} has chosen seeds, {result.seeds}; an entry has the seeds from 0 on (--seeds N).")
         if result.limit is not None:
             raise DataError(f"{folder} asked for {result.limit} rows only (--limit); evaluate the model on all.")
-        key = (result.task, result.protocol, result.split)
-        if key in found:
-            raise DataError(
-                f"{folder} and {found[key].run.folder} are both of {' '.join(key)}; one model has one run there, with "
-                "all its seeds (--seeds)."
-            )
-        found[key] = run
     for entry in {out / folder_of(task) / card.slug for task, _, _ in found}:
         _check_kept(entry, card, {f"{protocol}-{split}" for _, protocol, split in found})
     written = []
@@ -67,6 +60,24 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
     for entry in dict.fromkeys(written):
         write_text(entry / CARD, card_text(card))
     return list(dict.fromkeys(written))
+
+
+def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Path]:
+    """Run folders by task, protocol and split. Of two, one that was made to probe the model steps back."""
+    slots: dict[tuple[str, str, str], list[Run]] = {}
+    for folder in runs:
+        run = read_run(folder)
+        slots.setdefault((run.result.task, run.result.protocol, run.result.split), []).append(run)
+    chosen = {}
+    for slot, there in slots.items():
+        plain = [run for run in there if not run.result.probes] or there
+        if len(plain) > 1:
+            raise DataError(
+                f"{plain[0].folder} and {plain[1].folder} are both of {' '.join(slot)}; one model has one run there, "
+                "with all its seeds (--seeds)."
+            )
+        chosen[slot] = plain[0].folder
+    return chosen
 
 
 def _check_kept(entry: Path, card: Card, replaced: set[str]) -> None:

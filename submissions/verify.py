@@ -11,7 +11,7 @@ import numpy as np
 
 from ..benchmark.errors import EcdbenchError
 from ..benchmark.results import read_run
-from .agreement import check_card
+from .agreement import check_card, check_inputs
 from .checks import check_claims, check_file, check_record
 from .curves import Curves, read_curves
 from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry, task_of
@@ -80,8 +80,10 @@ def verify_entry(folder: Path, references: References) -> Verified:
     try:
         entry = open_entry(folder)
         if references.is_absent(entry.task):
-            remedy = "`ecdbench tasks` says how to get them, then give --data-dir or ECDBENCH_DATA."
-            return Verified(folder, entry, refusal=f"The data of {entry.task} are not here; {remedy}", checked=False)
+            remedy = (
+                f"`ecdbench {references.how_to_get(entry.task)}`, or name their folder by --data-dir or ECDBENCH_DATA."
+            )
+            return Verified(folder, entry, refusal=f"The data of {entry.task} are not here: {remedy}", checked=False)
         return Verified(folder, entry, [_verified_run(entry, run, references) for run in entry.runs])
     except EcdbenchError as error:
         return Verified(folder, entry, refusal=str(error))
@@ -147,6 +149,7 @@ def _verified_run(entry: Entry, folder: Path, references: References) -> Verifie
     check_rows(folder / PREDICTIONS, frame)
     check_claims(run, rescored)
     check_card(entry.card, result, folder)
+    check_inputs(entry.card, rescored)
     data = rescored.reference.data
     found = suspicions(rescored.scored[rescored.main], data.targets(data.ids))
     return VerifiedRun(rescored, read_curves(folder / CURVES), found)

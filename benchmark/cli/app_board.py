@@ -43,7 +43,7 @@ def compare(
     if len(rest) == 1:
         compare_command(first, rest[0], data_dir, out, json)
     else:
-        compare_with_each(first, rest, data_dir, json)
+        compare_with_each(first, rest, data_dir, json, out)
 
 
 @commands.command(
@@ -85,16 +85,18 @@ def submit(
 ) -> None:
     """Turn runs into entries: the card, predictions of all seeds and folds, and scores to be recomputed.
 
-    An entry that is there already gets these runs in addition, or in place of the same ones.
+    An entry that is there already gets these runs in addition, or in place of the same ones, and this card.
     """
     from .submissions import submit_command
 
     submit_command(runs, card, out, data_dir)
 
 
-@commands.command(epilog="Examples: ecdbench verify   |   ecdbench verify submissions/entries/sfe/my-model")
+@commands.command(epilog="Examples: ecdbench verify   |   ecdbench verify submissions/entries/sfe/mymodel")
 def verify(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Entries, or folders of them; the accepted ones.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Entries, or folders of them; the accepted entries by default.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,

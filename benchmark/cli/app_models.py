@@ -172,7 +172,7 @@ def stability(
 
 @commands.command(
     epilog="Examples: ecdbench ablate image-text --task ecd-fcc/k_vrh --text key   |   "
-    "ecdbench ablate my_model.py --task sfe --protocol cv --seeds 3"
+    "ecdbench ablate my_model.py --task ecd-fcc/k_vrh --protocol cv --seeds 3"
 )
 def ablate(
     model: Annotated[str, typer.Argument(help="As for evaluate.")],

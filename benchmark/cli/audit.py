@@ -44,7 +44,7 @@ def _print(audit: Audit) -> None:
         ["model", "split", "protocol", "n", f"RMSE ({audit.unit})", "R2"],
         [[f.model, f.scheme, f.protocol, f.n, text_of(f.rmse), text_of(f.r2)] for f in audit.floors],
         title="What the simplest models reach",
-        caption="knn-composition: one neighbour. [low, high]: 95 % bootstrap over samples, whole groups at a time.",
+        caption="[low, high]: 95 % bootstrap over samples, whole groups at a time.",
     )
     for failure in audit.failures:
         warn(f"Not evaluated: {failure}")

@@ -51,6 +51,8 @@ def leaderboard_command(
     given: list[Path] | None, wanted: Filter, form: str, out: Path | None, serve: bool, data_dir: Path | None
 ) -> None:
     """Print or write the board."""
+    if serve and form not in ("terminal", "html"):
+        raise EcdbenchError(f"--serve shows the html board; leave out --format {form}.")
     form = "html" if serve else form
     if out is not None and (serve or form == "terminal"):
         raise EcdbenchError("--out writes markdown, csv, json or html: say which with --format, and leave out --serve.")
@@ -63,6 +65,8 @@ def leaderboard_command(
         board = make_board(roots, wanted, data_dir, progress)
     if not board.sections:
         _warn_of(board.left_out)
+        if board.left_out:
+            raise EcdbenchError("Nothing can be shown, for the reason above.")
         of_task = f" on {wanted.task}" if wanted.task else ""
         fit = "" if wanted == Filter(wanted.task) else " that fit the filters (--inputs, --text, --pretrained)"
         raise EcdbenchError(f"There are no runs{of_task}{fit} in {', '.join(map(str, roots))}.")

@@ -11,7 +11,7 @@ from ...leaderboard.render import text_of
 from ...submissions.reference import References
 from ...submissions.rescore import RescoredRun, rescore
 from ..difference import Difference
-from ..errors import DataError
+from ..errors import DataError, EcdbenchError
 from ..storage import write_text
 from .output import print_table, say, shown, warn
 
@@ -81,8 +81,10 @@ def _gap(difference: Difference) -> str:
     return f"{difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
 
 
-def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as_json: bool) -> None:
+def compare_with_each(first: Path, others: list[Path], data_dir: Path | None, as_json: bool, out: Path | None) -> None:
     """Print the paired RMSE difference of a run and each of several others, and a sentence on each."""
+    if out is not None:
+        raise EcdbenchError("--out is for two runs; give one run to compare with, or leave it out.")
     references = References(data_dir)
     one = rescore(first, references)
     name, rows, records, sentences = name_of(one), [], [], []

@@ -51,7 +51,7 @@ function filterRows(section) {
   let shown = 0;
   for (const row of rows) {
     const details = document.getElementById(row.dataset.id);
-    const text = `${row.cells[3].textContent} ${details.querySelector("dl").textContent}`.toLowerCase();
+    const text = `${row.cells[4].textContent} ${details.querySelector("dl").textContent}`.toLowerCase();
     const fits = text.includes(wanted.find.trim().toLowerCase())
       && ["inputs", "text", "pretrained"].every((name) => !wanted[name] || row.dataset[name] === wanted[name]);
     row.hidden = !fits;
@@ -128,7 +128,7 @@ function plotCost(figure) {
   })).filter((p) => p.x > 0 && Number.isFinite(p.y) && !p.hidden);
   const holder = figure.querySelector(".plot");
   holder.replaceChildren();
-  if (!points.length) { holder.textContent = "Nothing to draw: no row states it."; return; }
+  if (!points.length) { holder.textContent = "Nothing to draw: no row that is shown states it."; return; }
   const [width, height, left, top] = [760, 280, 50, 12];
   const logs = points.map((p) => Math.log10(p.x));
   const [low, high] = [Math.floor(Math.min(...logs) - 0.2), Math.ceil(Math.max(...logs) + 0.2)];
@@ -146,10 +146,15 @@ function plotCost(figure) {
   }
   draw(area, "text", { x: width / 2, y: height + 32, "text-anchor": "middle" }, figure.querySelector("select").selectedOptions[0].textContent);
   draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, "skill");
+  const boxes = [];
   for (const p of points) {
     const point = draw(area, "circle", { class: p.asked ? "asked" : "point", r: 5, cx: x(p.x), cy: y(p.y) });
     draw(point, "title", {}, `${p.name}: skill ${short(p.y)}, ${short(p.x)}`);
     const late = x(p.x) > 0.75 * width;
+    const [at, width_] = [[x(p.x), y(p.y)], 6.2 * Math.min(p.name.length, 28)];
+    const box = [late ? at[0] - 7 - width_ : at[0] + 7, at[1] - 6, late ? at[0] - 7 : at[0] + 7 + width_, at[1] + 6];
+    if (boxes.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) continue; // its title says it
+    boxes.push(box);
     draw(area, "text", { x: x(p.x) + (late ? -7 : 7), y: y(p.y) + 4, "text-anchor": late ? "end" : "start" }, p.name.length > 28 ? `${p.name.slice(0, 27)}…` : p.name);
   }
 }
@@ -160,7 +165,8 @@ for (const section of document.querySelectorAll(".board")) {
     if (!button) return;
     if (button.dataset.kind) {
       const head = button.closest("th");
-      const descending = head.getAttribute("aria-sort") === "ascending";
+      const now = head.getAttribute("aria-sort");
+      const descending = now === "none" ? button.dataset.best === "high" : now === "ascending";
       for (const other of head.parentElement.cells) other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", descending ? "descending" : "ascending");
       sortBy(section.querySelector("table"), head.cellIndex, button.dataset.kind, descending);

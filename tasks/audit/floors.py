@@ -15,15 +15,15 @@ from ...benchmark.resolve import resolve
 from ...benchmark.scoring import Score
 from ..load import load_task
 
-# The floor, the two look-ups, and the simplest models of composition and image.
-MODELS = {
-    "mean": {},
-    "knn-composition": {"neighbours": 1},
-    "nearest-image": {},
-    "composition-forest": {},
-    "pixel-ridge": {},
+# The floor, the two look-ups, and the simplest models of composition and image: what each is called here, and is.
+MODELS: dict[str, tuple[str, dict[str, int]]] = {
+    "mean": ("mean", {}),
+    "nearest-composition": ("knn-composition", {"neighbours": 1}),
+    "nearest-image": ("nearest-image", {}),
+    "composition-forest": ("composition-forest", {}),
+    "pixel-ridge": ("pixel-ridge", {}),
 }
-LOOKUPS = ("knn-composition", "nearest-image")
+LOOKUPS = ("nearest-composition", "nearest-image")
 Progress = Callable[[int, int, str], None]
 
 
@@ -62,7 +62,7 @@ def audit_floors(
             try:
                 data = load_task(task, split=scheme, data_dir=data_dir)
                 setting = Setting(protocol, [0], "cpu", Path(out), cache)
-                scores = evaluate_model(resolve(model, MODELS[model]), data, setting).result.scores
+                scores = evaluate_model(resolve(*MODELS[model]), data, setting).result.scores
             except EcdbenchError as error:
                 failures[model] = f"{model}: {error}"
                 continue

@@ -168,7 +168,7 @@ def test_in_a_browser(opened, real, sfe_dir):
     assert page.locator("article:visible h2").text_content() == "sfe"
     assert names() == [row.contestant.name for row in section.rows] and len(names()) >= 15
     references = References(sfe_dir)
-    for shown, row in zip(column(5), section.rows, strict=True):
+    for shown, row in zip(column(6), section.rows, strict=True):
         rmse = rescore(row.contestant.run.run.folder, references).scores["holdout"].rmse
         assert shown == f"{rmse.value:.3g} [{rmse.low:.3g}, {rmse.high:.3g}]"
     # Sorting: by model, then by MAE downwards, with the keyboard.
@@ -178,7 +178,7 @@ def test_in_a_browser(opened, real, sfe_dir):
     part.locator("thead button", has_text="MAE").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
-    values = [float(text) for text in column(7)]
+    values = [float(text) for text in column(8)]
     assert values == sorted(values, reverse=True)
     # Filtering: by what a model looks at, whether it is pretrained, and its name.
     blind = [row.contestant.name for row in section.rows if row.contestant.inputs == ["formula"]]

@@ -8,10 +8,12 @@ from ecdbench.submissions.card import TEMPLATE
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.submit import submit
 
+FILLED = TEMPLATE.replace("Your Name", "A. Nobody").replace("What a reader should know.", "A test.")
+
 
 @pytest.fixture(scope="session")
 def card_text():
-    return TEMPLATE.replace("my-model", "honest").replace("[image]", "[formula]")
+    return FILLED.replace("my-model", "honest").replace("[image]", "[formula]")
 
 
 @pytest.fixture(scope="session")

@@ -319,6 +319,7 @@ REFUSED = {
     "card-link-quote": (line("link", "'https://example.org/\"onmouseover=alert(1) x'"), "link"),
     "card-cost": (line("cost", ".inf"), "cost"),
     "card-inputs": (line("inputs", "[image]"), "inputs"),
+    "card-template": (line("authors", "[{name: Your Name}]"), "still holds"),
     "card-seeds": (line("seeds", "5"), "seeds"),
     "card-notes": (line("notes", "x" * 5000), "notes"),
 }

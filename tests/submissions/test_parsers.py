@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ecdbench.benchmark.errors import DataError
-from ecdbench.submissions.card import TEMPLATE, Card, card_of, slug_of
+from ecdbench.submissions.card import Card, card_of, slug_of
 from ecdbench.submissions.claims import agree
 from ecdbench.submissions.isolation import isolated
 from ecdbench.submissions.strict_yaml import read_mapping
@@ -17,6 +17,8 @@ from ecdbench.submissions.table import read_predictions
 from ecdbench.submissions.text import printable
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+from .conftest import FILLED
 
 ANY_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 plain = st.recursive(
@@ -40,7 +42,7 @@ def test_any_bytes_as_a_card(tmp_path, content):
 @given(values=st.dictionaries(st.sampled_from(sorted(Card.model_fields)), plain), data=st.data())
 @ANY_TEST
 def test_any_values_in_a_card(values, data):
-    honest = yaml.safe_load(TEMPLATE)
+    honest = yaml.safe_load(FILLED)
     kept = data.draw(st.sets(st.sampled_from(sorted(honest))))
     try:
         card = card_of({**{name: honest[name] for name in kept}, **values}, Path("card.yaml"))

@@ -4,12 +4,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from ecdbench import evaluate
-from ecdbench.submissions.card import TEMPLATE, Card, read_card
+from ecdbench.submissions.card import Card, read_card
 from ecdbench.submissions.claims import agree, first_difference, rounded
 from ecdbench.submissions.curves import curves_of
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.rescore import rescore
 from ecdbench.submissions.verify import verify_entry
+
+from .conftest import FILLED
 
 CURVED = """
 import json
@@ -37,6 +39,8 @@ def card(tmp_path, card_text):
 
 def test_the_template_is_a_card_and_the_schema_is_exported(cli, tmp_path):
     assert cli("card", "init", tmp_path / "new.yaml").code == 0
+    assert "still holds texts of the template" in cli("card", "check", tmp_path / "new.yaml").err
+    (tmp_path / "new.yaml").write_text(FILLED)
     assert read_card(tmp_path / "new.yaml").name == "my-model"
     assert cli("card", "init", tmp_path / "new.yaml").code == 1  # it is not overwritten
     assert "is a card of my-model" in cli("card", "check", tmp_path / "new.yaml").out
@@ -61,7 +65,7 @@ def test_an_entry_says_nothing_of_the_machine_and_of_targets(cli, card, tmp_path
     model = write_model(CURVED)
     parameters = {"weights": str(tmp_path / "weights.bin"), "url": "http://10.0.0.7/v1", "known": "https://a.org/v1"}
     run = evaluate(str(model), k_vrh, parameters=parameters, probes=True)
-    card.write_text(TEMPLATE)
+    card.write_text(FILLED)
     assert cli("submit", run.folder, "--card", card, "--out", "entries").code == 0
     folder = Path("entries/ecd-fcc--k_vrh/my-model/fixed-official")
     text = (folder / "result.json").read_text()
@@ -93,6 +97,8 @@ def test_a_card_of_another_model_is_refused(cli, card, k_vrh, edit, sentence):
 def test_runs_that_cannot_stand_together_are_refused(cli, card, k_vrh):
     one, two = (evaluate("knn-composition", k_vrh, parameters={"neighbours": n}) for n in (3, 4))
     assert "are both of" in cli("submit", one.folder, two.folder, "--card", card).err
+    probed = evaluate("knn-composition", k_vrh, parameters={"neighbours": 3}, probes=True)
+    assert cli("submit", one.folder, probed.folder, "--card", card, "--out", "chosen").code == 0
     some = evaluate("knn-composition", k_vrh, limit=3)
     assert "asked for 3 rows only" in cli("submit", some.folder, "--card", card).err
 
