@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..benchmark.predictor import RunContext
 
 
-class PixelRidge(FeatureRegressor):
-    """Ridge regression on RGB pixels; its penalty is chosen by leave-one-out on the training rows.
+class _OnPixels(FeatureRegressor):
+    """A regressor on RGB pixels.
 
     Args:
         width: images are reduced to this width.
@@ -32,6 +32,14 @@ class PixelRidge(FeatureRegressor):
         """Pixels in 0 to 1."""
         return pixels(data["image"], self.width).reshape(len(data), -1)
 
+
+class PixelRidge(_OnPixels):
+    """Ridge regression on RGB pixels; its penalty is chosen by leave-one-out on the training rows.
+
+    Args:
+        width: images are reduced to this width.
+    """
+
     def regressor(self, seed: int) -> Any:
         """Ridge with generalised cross-validation."""
         from sklearn.linear_model import RidgeCV
@@ -39,21 +47,15 @@ class PixelRidge(FeatureRegressor):
         return RidgeCV(np.logspace(-1, 5, 25))
 
 
-class NearestImage(FeatureRegressor):
+class NearestImage(_OnPixels):
     """The target of the most similar training image: what a look-up reaches.
 
     Args:
         width: images are reduced to this width.
     """
 
-    inputs = ("image",)
-
     def __init__(self, width: int = 49) -> None:
-        self.width = width
-
-    def features(self, data: Dataset) -> np.ndarray:
-        """Pixels in 0 to 1."""
-        return pixels(data["image"], self.width).reshape(len(data), -1)
+        super().__init__(width)
 
     def regressor(self, seed: int) -> Any:
         """One nearest neighbour by pixel distance."""

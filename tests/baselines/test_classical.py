@@ -9,7 +9,16 @@ from PIL import Image
 
 
 @pytest.mark.parametrize(
-    "model", ["knn-composition", "composition-forest", "density-forest", "pixel-ridge", "fourier-gpr"]
+    "model",
+    [
+        "knn-composition",
+        "composition-forest",
+        "density-forest",
+        "joint-forest",
+        "nearest-image",
+        "pixel-ridge",
+        "fourier-gpr",
+    ],
 )
 def test_every_classical_baseline_beats_the_mean(model, k_vrh):
     parameters = {"trees": 50} if "forest" in model else {}
@@ -30,6 +39,14 @@ def test_ridge_on_pixels_reaches_what_was_measured_before(sfe_dir):
     assert 0.75 < scores.r2.value < 0.88
     assert scores.r2.low < 0.81 < scores.r2.high
     assert scores.clusters < scores.n
+
+
+def test_the_nearest_image_is_a_look_up(k_vrh):
+    table = evaluate("nearest-image", k_vrh).predictions()
+    train = set(k_vrh.targets(k_vrh.splits["train"]).tolist())
+    assert set(table.loc[table["split"] == "holdout", "prediction"]) <= train
+    learnt = table[table["split"] == "train"]
+    assert (learnt["prediction"].to_numpy() == k_vrh.targets(learnt["id"])).mean() > 0.95
 
 
 def test_density_forest_needs_densities(sfe_dir):
