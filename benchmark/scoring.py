@@ -41,6 +41,9 @@ class Scores(BaseModel):
     rmse_over_range: Score
 
 
+SCORE_NAMES = ("rmse", "r2", "mae", "skill", "rmse_over_range")  # the fields of `Scores` that are a `Score`
+
+
 @dataclass(frozen=True)
 class Scored:
     """Predictions beside what they are scored against.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..benchmark.bootstrap import one_thread
 from ..benchmark.difference import Difference
+from ..benchmark.predictor import silent
 from ..benchmark.task import revision_of
 from ..submissions.reference import References
 from ..submissions.text import printable
@@ -102,12 +103,8 @@ class Board:
     left_out: list[str]
 
 
-def _silent(_done: int, _total: int, _message: str) -> None:
-    """Say nothing."""
-
-
 def make_board(
-    roots: Sequence[Path], wanted: Filter | None = None, data_dir: Path | None = None, progress: Progress = _silent
+    roots: Sequence[Path], wanted: Filter | None = None, data_dir: Path | None = None, progress: Progress = silent
 ) -> Board:
     """Recompute every entry and run under `roots`, and rank them among the rows that are shown.
 

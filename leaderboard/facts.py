@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from ..benchmark.errors import EcdbenchError
-from ..benchmark.task import SPLITS
+from ..benchmark.task import SPLITS, TaskData
 from ..tasks.audit.report import Audit
-from ..tasks.catalogue import find_task, get_task
+from ..tasks.audit.tables import audit_targets
+from ..tasks.catalogue import find_task
 from ..tasks.load import load_task
 
 
 def facts_of(task: str, data_dir: Path) -> list[tuple[str, str]]:
     """Names and texts; fewer where the data are not here."""
-    facts = []
+    place = find_task(task)
+    known, target = place.dataset.FACTS, place.target
+    unit = f" ({target.unit})" if target.unit else ""
+    first = [("dataset", known.title), ("target", f"{target.description}{unit}")]
+    last = [("provenance", known.provenance), ("license", known.license), ("to cite", known.citation)]
     try:
-        place = find_task(task)
-        known = place.dataset.FACTS
-        target = place.target
-        facts += [
-            ("dataset", known.title),
-            ("target", f"{target.description} ({target.unit})" if target.unit else target.description),
-        ]
-        facts += [("provenance", known.provenance), ("license", known.license), ("to cite", known.citation)]
-        facts.insert(2, ("revision", get_task(place, data_dir).revision))
         data = load_task(task, data_dir=data_dir)
     except EcdbenchError:
-        return facts
+        return first + last
+    return [*first, *_of_rows(data, known.group), ("revision", data.task.revision), *last]
+
+
+def _of_rows(data: TaskData, group: str) -> Iterator[tuple[str, str]]:
+    """What is known of a task's rows and targets."""
     counts = ", ".join(f"{split} {len(data.splits[split])}" for split in SPLITS)
-    targets = {split: data.targets(data.splits[split]) for split in SPLITS}
-    everything = np.concatenate(list(targets.values()))
-    values, occurrences = np.unique(everything, return_counts=True)
-    facts.insert(2, ("rows", f"{counts}; {len(set(data.groups.values()))} groups ({known.group})"))
-    spread = (
-        f"{everything.min():.4g} to {everything.max():.4g}, mean {everything.mean():.4g}, std {everything.std():.4g}"
-    )
-    facts.insert(3, ("targets", spread))
-    share = occurrences.max() / len(everything)
-    if share > 0.05:
-        facts.insert(4, ("same value", f"{share:.0%} of the rows have the target {values[occurrences.argmax()]:.4g}"))
-    return facts
+    targets, found = data.targets(data.ids), audit_targets(data)
+    yield "rows", f"{counts}; {len(set(data.groups.values()))} groups ({group})"
+    span = f"{targets.min():.4g} to {targets.max():.4g}"
+    yield "targets", f"{span}, mean {targets.mean():.4g}, std {targets.std():.4g}"
+    if found.commonest_share > 0.05:
+        yield "same value", f"{found.commonest_share:.0%} of the rows have the target {found.commonest:.4g}"
 
 
 def audit_of(task: str, revision: str) -> Audit | None:

@@ -13,7 +13,7 @@ from ..tasks.catalogue import task_ids
 from ..tasks.load import default_data_dir
 from .board import Board, Section
 from .facts import audit_of, facts_of
-from .page_rows import STEPS, row_view, widest_rmse
+from .page_rows import STEPS, parity_places, row_view, widest_rmse
 from .reported import reported, reported_tasks
 from .statistics import ALPHA
 
@@ -53,20 +53,19 @@ def _tasks(board: Board, data_dir: Path) -> list[dict[str, Any]]:
     order = {task: place for place, task in enumerate(task_ids())}
     names = sorted(by_task, key=lambda task: order.get(task, len(order)))
     names = [*names, *(task for task in reported_tasks() if task not in by_task)]
-    return [
-        {
-            "id": f"task-{number}",
-            "name": name,
-            "facts": facts_of(name, data_dir),
-            "sections": [_section(section, f"s{number}-{k}") for k, section in enumerate(sections)],
-            "reported": reported(name),
-            "audit": audit_of(name, revision_of(sections[0].rows[0].contestant.result.content_sha256))
-            if sections
-            else None,
-        }
-        for number, name in enumerate(names)
-        for sections in [by_task.get(name, [])]
-    ]
+    return [_task(f"task-{n}", name, by_task.get(name, []), data_dir) for n, name in enumerate(names)]
+
+
+def _task(identifier: str, name: str, sections: list[Section], data_dir: Path) -> dict[str, Any]:
+    revision = revision_of(sections[0].rows[0].contestant.result.content_sha256) if sections else None
+    return {
+        "id": identifier,
+        "name": name,
+        "facts": facts_of(name, data_dir),
+        "sections": [_section(section, f"{identifier}-{k}") for k, section in enumerate(sections)],
+        "reported": reported(name),
+        "audit": revision and audit_of(name, revision),
+    }
 
 
 def _section(section: Section, identifier: str) -> dict[str, Any]:
@@ -74,8 +73,6 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
     rows = [row_view(row, f"{identifier}-{k}", widest) for k, row in enumerate(section.rows)]
     first = section.rows[0].contestant.run
     scored, ids = first.scored[first.main], first.ids[first.main]
-    low, high = float(scored.target.min()), float(scored.target.max())
-    span = high - low or 1.0
     return {
         "id": identifier,
         "section": section,
@@ -83,10 +80,10 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
         "paid": any(row["took"]["dollars"] is not None for row in rows),
         "plots": {
             "unit": section.unit,
-            "axis": [float(f"{low:.3g}"), float(f"{high:.3g}")],
+            "axis": [float(f"{end:.3g}") for end in (scored.target.min(), scored.target.max())],
             "ids": ids,
             "steps": STEPS,
-            "targets": [round(STEPS * (t - low) / span) for t in scored.target.tolist()],
+            "targets": parity_places(scored, scored.target),
             "rows": {row["id"]: row["plots"] for row in rows},
         },
     }

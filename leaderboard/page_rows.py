@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..benchmark.scoring import Score
+import numpy as np
+
+from ..benchmark.scoring import SCORE_NAMES, Score, Scored
 from .board import Row, Section
 from .contestants import Contestant
 from .render import ranks_text, text_of
@@ -33,8 +35,8 @@ def row_view(row: Row, identifier: str, widest: float) -> dict[str, Any]:
         "inputs": "not stated" if one.inputs is None else " + ".join(one.inputs) or "nothing",
         "badges": badges(one),
         "bars": {name: _bar(getattr(scores, name), name, widest) for name in ("rmse", "r2")},
-        "scores": {name: getattr(scores, name) for name in ("rmse", "r2", "mae", "skill", "rmse_over_range")},
-        "texts": {name: text_of(getattr(scores, name)) for name in ("rmse", "r2", "mae", "skill", "rmse_over_range")},
+        "scores": {name: getattr(scores, name) for name in SCORE_NAMES},
+        "texts": {name: text_of(getattr(scores, name)) for name in SCORE_NAMES},
         "coverage": scores.coverage,
         "word": _WORDS.get(row.standing, row.standing),
         "took": (took := _took(one)),
@@ -103,13 +105,17 @@ def _took(one: Contestant) -> dict[str, float | None]:
     }
 
 
+def parity_places(scored: Scored, values: np.ndarray) -> list[int]:
+    """Where values, shape (n,), lie on the axis of a parity plot, which the targets span: steps from its beginning."""
+    low = scored.target.min()
+    places = STEPS * (values - low) / (np.ptp(scored.target) or 1.0)
+    return places.clip(-_FARTHEST, _FARTHEST).round().astype(int).tolist()
+
+
 def _plots(one: Contestant) -> dict[str, Any]:
-    """What the row's parity plot and learning curves draw; see `page._section` for the units."""
+    """What the row's parity plot and learning curves draw."""
     scored = one.run.scored[one.run.main]
-    low = float(scored.target.min())
-    span = float(scored.target.max()) - low or 1.0
-    places = STEPS * (scored.prediction.mean(axis=0) - low) / span
-    drawn: dict[str, Any] = {"parity": places.clip(-_FARTHEST, _FARTHEST).round().astype(int).tolist()}
+    drawn: dict[str, Any] = {"parity": parity_places(scored, scored.prediction.mean(axis=0))}
     if one.curves:
         drawn["curves"] = [curve.model_dump() for curve in one.curves.curves]
     return drawn

@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from ..benchmark.results import Usage
-from ..benchmark.scoring import Score
+from ..benchmark.scoring import SCORE_NAMES, Score
 from ..submissions.text import printable
 from .board import Board, Row, Section
 from .reported import reported
@@ -183,7 +183,7 @@ def _record(section: Section, row: Row) -> dict[str, Any]:
         "coverage": scores.coverage,
         "standing": row.standing,
     }
-    for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
+    for name in SCORE_NAMES:
         score = getattr(scores, name)
         record |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
         record[f"{name}_seed_std"] = score.seed_std

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..benchmark.bootstrap import RESAMPLES, interval, resampled_metrics
 from ..benchmark.difference import Difference
+from ..benchmark.metrics import metrics
 from ..benchmark.scoring import Scored
 from ..submissions.rescore import RescoredRun
 
@@ -162,7 +163,7 @@ def _resampled(scored: Sequence[Scored]) -> tuple[np.ndarray, list[Difference]]:
 
 
 def _rmse(scored: Sequence[Scored]) -> np.ndarray:
-    return np.array([np.sqrt(((one.prediction - one.target) ** 2).mean(axis=1)).mean() for one in scored])
+    return np.array([metrics(one.target, one.prediction)["rmse"].mean() for one in scored])
 
 
 def _folds(run: RescoredRun) -> tuple[np.ndarray, float]:
@@ -174,8 +175,8 @@ def _folds(run: RescoredRun) -> tuple[np.ndarray, float]:
 
 def _by_fold(scored: Scored, folds: np.ndarray) -> np.ndarray:
     """RMSE on each fold, mean over seeds, shape (folds,)."""
-    squared = (scored.prediction - scored.target) ** 2
-    return np.array([np.sqrt(squared[:, folds == number].mean(axis=1)).mean() for number in np.unique(folds)])
+    members = [folds == number for number in np.unique(folds)]
+    return np.array([metrics(scored.target[own], scored.prediction[:, own])["rmse"].mean() for own in members])
 
 
 def _variance_of_difference(covariance: np.ndarray) -> np.ndarray:

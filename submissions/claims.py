@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..benchmark.scoring import Score, Scores
+from ..benchmark.scoring import SCORE_NAMES, Score, Scores
 
-METRICS = ("rmse", "r2", "mae", "skill", "rmse_over_range")
 _DIGITS = 6
 _ZERO = 1e-9  # scores this small are rounding errors
 
@@ -14,7 +13,7 @@ _ZERO = 1e-9  # scores this small are rounding errors
 def rounded(scores: Scores) -> Scores:
     """Scores to six significant digits."""
     return scores.model_copy(
-        update={name: Score(**{field: _round(value) for field, value in getattr(scores, name)}) for name in METRICS}
+        update={name: Score(**{field: _round(value) for field, value in getattr(scores, name)}) for name in SCORE_NAMES}
         | {"coverage": _round(scores.coverage)}
     )
 
@@ -24,7 +23,7 @@ def first_difference(claimed: Scores, found: Scores) -> str | None:
     for name in ("n", "clusters", "coverage"):
         if not _agree(getattr(claimed, name), getattr(found, name)):
             return f"{name} is {getattr(found, name):.6g}, not {getattr(claimed, name):.6g}"
-    for name in METRICS:
+    for name in SCORE_NAMES:
         for field, value in getattr(claimed, name):
             actual = getattr(getattr(found, name), field)
             if not _agree(value, actual):

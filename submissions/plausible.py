@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..benchmark.metrics import metrics
 from ..benchmark.scoring import Scored
 
 # Factors between units that are mixed up; any other factor from 3 on is found as well, without a name.
@@ -65,7 +66,7 @@ def _unit(scored: Scored, targets: np.ndarray) -> str | None:
     prediction, target = scored.prediction.mean(axis=0), scored.target
 
     def rmse(values: np.ndarray) -> float:
-        return float(np.sqrt(np.mean((values - target) ** 2)))
+        return float(metrics(target, values)["rmse"])
 
     own, floor = rmse(prediction), min(rmse(scored.train_mean.mean(axis=0)), float(target.std()))
     enough = min(0.5 * own, 0.9 * floor)

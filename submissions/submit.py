@@ -17,7 +17,7 @@ from .claims import rounded
 from .curves import curves_of
 from .entry import CURVES, folder_of
 from .reference import References
-from .rescore import RescoredRun, rescore
+from .rescore import RescoredRun, rescore_run
 from .strict_yaml import read_mapping
 from .table import checksums
 
@@ -41,7 +41,7 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
         DataError: a run cannot be recomputed, is of some rows only, is given twice, or does not fit the card.
     """
     card = card_of(read_mapping(card_file), card_file)
-    found = {slot: rescore(folder, references) for slot, folder in _slots(runs).items()}
+    found = {slot: rescore_run(run, references) for slot, run in _slots(runs).items()}
     for run in found.values():
         result, folder = run.run.result, run.run.folder
         check_card(card, result, folder)
@@ -50,20 +50,18 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
             raise DataError(f"{folder} has chosen seeds, {result.seeds}; an entry has the seeds from 0 on (--seeds N).")
         if result.limit is not None:
             raise DataError(f"{folder} asked for {result.limit} rows only (--limit); evaluate the model on all.")
-    for entry in {out / folder_of(task) / card.slug for task, _, _ in found}:
-        _check_kept(entry, card, {f"{protocol}-{split}" for _, protocol, split in found})
-    written = []
+    entries = {task: out / folder_of(task) / card.slug for task, _, _ in found}
+    for task, entry in entries.items():
+        _check_kept(entry, card, {f"{protocol}-{split}" for other, protocol, split in found if other == task})
     for (task, protocol, split), run in found.items():
-        entry = out / folder_of(task) / card.slug
-        _write(entry / f"{protocol}-{split}", run)
-        written.append(entry)
-    for entry in dict.fromkeys(written):
+        _write(entries[task] / f"{protocol}-{split}", run)
+    for entry in entries.values():
         write_text(entry / CARD, card_text(card))
-    return list(dict.fromkeys(written))
+    return list(entries.values())
 
 
-def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Path]:
-    """Run folders by task, protocol and split. Of two, one that was made to probe the model steps back."""
+def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Run]:
+    """Runs by task, protocol and split. Of two, one that was made to probe the model steps back."""
     slots: dict[tuple[str, str, str], list[Run]] = {}
     for folder in runs:
         run = read_run(folder)
@@ -76,7 +74,7 @@ def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Path]:
                 f"{plain[0].folder} and {plain[1].folder} are both of {' '.join(slot)}; one model has one run there, "
                 "with all its seeds (--seeds)."
             )
-        chosen[slot] = plain[0].folder
+        chosen[slot] = plain[0]
     return chosen
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..benchmark.errors import EcdbenchError
+from ..benchmark.predictor import silent
 from ..benchmark.results import read_run
 from .agreement import check_card, check_inputs
 from .checks import check_claims, check_file, check_record
@@ -96,7 +97,7 @@ def verify_all(
     roots: Sequence[Path],
     references: References,
     wanted: Callable[[str], bool] = lambda _: True,
-    progress: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Callable[[int, int, str], None] = silent,
 ) -> Iterator[Verified]:
     """Verify every entry under `roots`, one after another.
 

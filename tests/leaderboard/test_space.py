@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 import yaml
-from ecdbench.submissions.entry import accepted_entries
 from huggingface_hub import parse_eval_result_entries
 
 from ..servers.hub import hub_server
@@ -59,7 +58,3 @@ def test_a_board_that_leaves_entries_out_is_not_published(cli, hub, honest, tmp_
     (tmp_path / "entries" / honest.parent.name / "honest" / "card.yaml").write_text("name: x")
     outcome = cli("publish", "leaderboard", "--repo", REPO)
     assert outcome.code == 1 and "1 entries cannot be shown" in outcome.err and hub.repositories == {}
-
-
-def test_there_are_accepted_entries():
-    assert accepted_entries().is_dir()
