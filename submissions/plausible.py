@@ -33,7 +33,7 @@ def suspicions(scored: Scored, targets: np.ndarray) -> list[str]:
         scored: predictions, shape (seeds, n), beside targets, shape (n,).
         targets: all targets of the task, shape (m,).
     """
-    found = [_copied(scored, targets), _unit(scored, targets), _range(scored, targets)]
+    found = [_copied(scored, targets), _unit(scored, targets) or _range(scored, targets)]
     return [sentence for sentence in found if sentence]
 
 

@@ -41,7 +41,7 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
         DataError: a run cannot be recomputed, is of some rows only, is given twice, or does not fit the card.
     """
     card = card_of(read_mapping(card_file), card_file)
-    found = {slot: rescore_run(run, references) for slot, run in _slots(runs).items()}
+    found = {slot: rescore_run(run, references) for slot, run in _slots(runs, card).items()}
     for run in found.values():
         result, folder = run.run.result, run.run.folder
         check_card(card, result, folder)
@@ -60,8 +60,9 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
     return list(entries.values())
 
 
-def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Run]:
-    """Runs by task, protocol and split. Of two, one that was made to probe the model steps back."""
+def _slots(runs: Sequence[Path], card: Card) -> dict[tuple[str, str, str], Run]:
+    """Runs by task, protocol and split. Of several, those step back that were made to probe the
+    model, and on a holdout those with another number of seeds than the card says."""
     slots: dict[tuple[str, str, str], list[Run]] = {}
     for folder in runs:
         run = read_run(folder)
@@ -69,6 +70,8 @@ def _slots(runs: Sequence[Path]) -> dict[tuple[str, str, str], Run]:
     chosen = {}
     for slot, there in slots.items():
         plain = [run for run in there if not run.result.probes] or there
+        if slot[1] == "fixed":
+            plain = [run for run in plain if len(run.result.seeds) == card.seeds] or plain
         if len(plain) > 1:
             raise DataError(
                 f"{plain[0].folder} and {plain[1].folder} are both of {' '.join(slot)}; one model has one run there, "

@@ -99,6 +99,8 @@ def test_runs_that_cannot_stand_together_are_refused(cli, card, k_vrh):
     assert "are both of" in cli("submit", one.folder, two.folder, "--card", card).err
     probed = evaluate("knn-composition", k_vrh, parameters={"neighbours": 3}, probes=True)
     assert cli("submit", one.folder, probed.folder, "--card", card, "--out", "chosen").code == 0
+    more = evaluate("knn-composition", k_vrh, parameters={"neighbours": 3}, seeds=2)  # the card says one seed
+    assert cli("submit", one.folder, more.folder, "--card", card, "--out", "chosen").code == 0
     some = evaluate("knn-composition", k_vrh, limit=3)
     assert "asked for 3 rows only" in cli("submit", some.folder, "--card", card).err
 
