@@ -15,7 +15,7 @@ demo: $(VENV)/.installed-demo
 	@$(BIN)/ecdbench leaderboard runs --task $(DEMO_TASK)
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # one thread per worker: two cores are enough
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal  # one thread per worker: two cores are enough
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -24,7 +24,7 @@ lint: $(VENV)/.installed-dev
 	@mkdir -p $(VENV)/typing && ln -sfn $(CURDIR) $(VENV)/typing/ecdbench
 	cd $(VENV)/typing && MYPYPATH=. ../bin/mypy --config-file $(CURDIR)/pyproject.toml \
 		-p ecdbench.benchmark -p ecdbench.tasks -p ecdbench.baselines -p ecdbench.submissions -p ecdbench.leaderboard \
-		-m ecdbench -m ecdbench.api -m ecdbench.__main__
+		-p ecdbench.cli -m ecdbench -m ecdbench.api -m ecdbench.__main__
 
 # Measurements, printed as ratios; needs the sfe data, the raw ecd-fcc folder, and Keras for one of them.
 perf: $(VENV)/.installed-dev

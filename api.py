@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .benchmark.errors import EcdbenchError
-from .benchmark.evaluator import Setting, evaluate_model
-from .benchmark.preview import preview_model
+from .benchmark.evaluator import Setting, evaluate_model, preview_model
+from .benchmark.predictor import Progress, silent
 from .benchmark.resolve import resolve
 from .benchmark.results import Run
-from .benchmark.service import Service
 from .benchmark.task import TaskData
-from .tasks.load import load_task
+from .tasks.catalogue import load_task
 
 __all__ = ["default_cache", "evaluate", "load_task"]
 
 
 def default_cache() -> Path:
-    """Where finished parts are kept: `ECDBENCH_CACHE`, or a folder in the user's cache."""
+    """Where finished fits are kept: `ECDBENCH_CACHE`, or a folder in the user's cache."""
     if folder := os.environ.get("ECDBENCH_CACHE"):
         return Path(folder)
     import platformdirs
@@ -45,33 +43,34 @@ def evaluate(
     data_dir: Path | str | None = None,
     limit: int | None = None,
     probes: bool = False,
-    service: Service | None = None,
+    service: Any = None,
     fresh: bool = False,
-    progress: Callable[[int, int, str], None] | None = None,
-    step_progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress = silent,
+    step_progress: Progress = silent,
 ) -> Run:
     """Fit a model on a task, predict, score, and write a run folder.
 
     Args:
         model: a registered name, `file.py[:Class]`, `package.module:Class`, a predictions file, a predictor class or
-            object, or a scikit-learn regressor.
+            object, or a scikit-learn estimator.
         task: task id, or what `load_task` returned.
         parameters: hyper-parameters, keyword arguments of the model's `__init__`.
-        protocol: `fixed` (the split) or `cv` (10 folds over train and validation, holdout untouched).
+        protocol: `fixed` (the split), `cv` (10 folds over train and validation), or a registered one.
         seeds: how many seeds, or which.
         text: text tier that the model sees.
         channel: density channel; the dataset's first by default.
         split: split scheme; `official` by default.
         device: `cpu` or a torch device name.
         out: the run folder is made inside this folder.
-        cache: where finished parts are kept; an interrupted run goes on from there.
+        cache: where finished fits are kept; an interrupted run goes on from there.
         data_dir: where datasets that are not packaged are.
         limit: predict only the first so many rows of each split; the others count as failed.
         probes: also predict altered inputs, to see what the model uses.
-        service: how a model behind a service is asked, and what it may cost.
+        service: for a model behind a service: how it is asked and what it may cost, as
+            `ecdbench.baselines.llm.usage.Service`.
         fresh: run again what is finished already.
-        progress: called with parts done, parts in all, and a few words.
-        step_progress: the same, for the steps within a part.
+        progress: called with fits done, fits in all, and a few words.
+        step_progress: the same, for the steps within a fit.
 
     Returns:
         The run: its folder and its result.
@@ -82,15 +81,24 @@ def evaluate(
 
     Example:
         >>> run = evaluate("composition-forest", "ecd-fcc/k_vrh")
-        >>> run.result.scores["holdout"].rmse.value
+        >>> run.result.scores["holdout"]["rmse"].value
     """
-    data = _data_of(task, text=text, channel=channel, split=split, data_dir=data_dir)
-    watchers = {"progress": progress, "step_progress": step_progress}
-    given = {name: watcher for name, watcher in watchers.items() if watcher is not None}
+    data = _load(task, text=text, channel=channel, split=split, data_dir=data_dir)
     if limit is not None and limit < 1:
-        raise EcdbenchError(f"limit={limit} leaves no rows; give a number from 1 on.")
-    extent: dict[str, Any] = {"limit": limit, "probes": probes}
-    setting = setting_of(seeds, device, out, cache, service, protocol=protocol, fresh=fresh, **extent, **given)
+        raise EcdbenchError(f"limit must be a positive integer (got {limit})")
+    setting = make_setting(
+        seeds,
+        device,
+        out,
+        cache,
+        protocol=protocol,
+        limit=limit,
+        probes=probes,
+        service=service,
+        fresh=fresh,
+        progress=progress,
+        step_progress=step_progress,
+    )
     return evaluate_model(resolve(model, parameters), data, setting)
 
 
@@ -108,7 +116,7 @@ def preview(
     cache: Path | str | None = None,
     limit: int | None = None,
     probes: bool = False,
-    service: Service | None = None,
+    service: Any = None,
 ) -> Iterator[dict[str, Any]]:
     """Every request that `evaluate` would send to a service; nothing is sent.
 
@@ -116,7 +124,7 @@ def preview(
         model: as for `evaluate`; and so are the others.
         task: task id, or what `load_task` returned.
         parameters: hyper-parameters.
-        protocol: `fixed` or `cv`.
+        protocol: as for `evaluate`.
         seeds: how many seeds, or which.
         text: text tier that the model sees.
         channel: density channel.
@@ -130,22 +138,20 @@ def preview(
     Raises:
         ModelError: the model asks no service.
     """
-    data = _data_of(task, text=text, channel=channel, split=split, data_dir=data_dir)
-    setting = setting_of(seeds, "cpu", "runs", cache, service, protocol=protocol, limit=limit, probes=probes)
+    data = _load(task, text=text, channel=channel, split=split, data_dir=data_dir)
+    setting = make_setting(seeds, "cpu", "runs", cache, protocol=protocol, limit=limit, probes=probes, service=service)
     return preview_model(resolve(model, parameters), data, setting)
 
 
-def _data_of(task: str | TaskData, **options: Any) -> TaskData:
-    """What `load_task` gives, or gave."""
+def _load(task: str | TaskData, **options: Any) -> TaskData:
     return task if isinstance(task, TaskData) else load_task(task, **options)
 
 
-def setting_of(
+def make_setting(
     seeds: int | Sequence[int],
     device: str,
     out: Path | str,
     cache: Path | str | None = None,
-    service: Service | None = None,
     **others: Any,
 ) -> Setting:
     """A setting from what a user gives.
@@ -155,13 +161,11 @@ def setting_of(
     """
     chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not chosen or len(set(chosen)) < len(chosen) or not all(isinstance(s, int) and s >= 0 for s in chosen):
-        raise EcdbenchError(f"seeds={seeds!r} names no seeds; give a number of seeds or distinct numbers from 0 on.")
-    folder = (Path(cache) if cache is not None else default_cache()).absolute()
+        raise EcdbenchError(f"invalid seeds={seeds!r}: expected a positive number, or distinct integers from 0")
     return Setting(
         seeds=chosen,
         device=device,
         out=Path(out).absolute(),  # a model may change the current folder
-        cache=folder,
-        service=replace(service or Service(), store=folder / "answers.sqlite"),
+        cache=(Path(cache) if cache is not None else default_cache()).absolute(),
         **others,
     )

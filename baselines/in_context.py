@@ -1,58 +1,62 @@
-"""A language model that is shown examples and asked for the next value."""
+"""A language model that is shown examples in its prompt and asked for the value of each row."""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..benchmark.errors import ModelError
-from .incontext.address import endpoint_url
-from .incontext.asking import Asking, Question
-from .incontext.batch import Batches
-from .incontext.checks import extra_fields, require_temperature, require_texts, require_variable
-from .incontext.conversation import Conversation
-from .incontext.endpoint import Endpoint
-from .incontext.examples import SELECTIONS
-from .incontext.failures import RejectedError
-from .incontext.hearing import Hearing
-from .incontext.loop import run
-from .incontext.prices import find_price
-from .incontext.prompt import read_prompt
-from .incontext.rows import Rows
-from .incontext.store import Answer, AnswerStore, answer_key
-from .incontext.usage import UsageCount
-from .incontext.variants import Variant
-from .training.checks import require_choice, require_whole
+from .hyperparameters import require_choice, require_integer
+from .llm.batch import BatchRunner
+from .llm.client import Endpoint, endpoint_url
+from .llm.conversation import SELECTIONS, Conversation, Rows, Variant
+from .llm.failures import RejectedError
+from .llm.prompt import CLASSIFICATION, REGRESSION, read_prompt
+from .llm.replies import Answer, ResponseCollector, read_reply
+from .llm.scheduler import Request, RequestScheduler, run_coroutine
+from .llm.store import AnswerStore, answer_key
+from .llm.usage import CostEstimator, Service, UsageCounter, find_price
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from ..benchmark.predictor import RunContext
 
+# Fields of a request that have a parameter of their own, or that change what an answer is.
+_RESERVED_FIELDS = ("messages", "model", "n", "stream", "max_tokens", "max_completion_tokens", "temperature", "seed",
+                    "response_format")  # fmt: skip
+_MAX_NAME_LENGTH = 1000
+
 
 class InContext:
-    """A language model behind an OpenAI-compatible endpoint, shown examples of the training set in its prompt.
+    """A language model behind an OpenAI-compatible endpoint, with examples from the training set in its prompt.
 
-    As in Section 4.3 of arXiv 2401.09301: the model is told its role, shown `shots` examples (image, text, value), and
-    asked for the value of each row. Any chat-completions endpoint will do. Answers are kept and paid once. Replies are
-    read strictly (the JSON asked for) and flexibly (a number in them); the flexible reading is the prediction.
+    As in Section 4.3 of arXiv:2401.09301: the model is told its role, shown `shots` examples (image, text, value), and
+    asked for the value of each row. Any chat-completions endpoint works. Answers are stored, and paid for once. Replies
+    are read strictly (the JSON that was asked for) and flexibly (any number in them); the flexible reading is the
+    prediction. For a binary target the model is asked for the probability that it is true.
 
     Args:
-        model: name of the model, as the endpoint knows it.
-        base_url: the endpoint; by default `OPENAI_BASE_URL`, or OpenAI.
-        shots: how many examples, 0 for none.
+        model: name of the model at the endpoint.
+        base_url: the endpoint; by default `OPENAI_BASE_URL`, else OpenAI.
+        shots: number of examples, 0 for none.
         selection: `random`, `stratified` over the targets, or `nearest` by composition.
         image: whether images are shown.
-        samples: answers per row; of several, the median counts and their spread is recorded.
-        temperature: of sampling; null leaves it to the endpoint.
-        max_tokens: of an answer at most, a reasoning model's thoughts included.
-        prompt: `v1`, or the path of a yaml file like it.
-        api_key_env: name of the environment variable that holds the key.
-        extra: further fields of each request, as in {"reasoning_effort": "low"}.
+        samples: answers per row; the median is the prediction, and the standard deviation is recorded.
+        temperature: sampling temperature; null leaves it to the endpoint.
+        max_tokens: maximum length of an answer, including the thoughts of a reasoning model.
+        prompt: `v1`, or the path of a yaml file of the same form.
+        api_key_env: name of the environment variable with the API key.
+        request_options: further fields of each request, as in {"reasoning_effort": "low"}.
+
+    Raises:
+        ModelError: a parameter is invalid.
     """
 
     asks_service = True
@@ -71,155 +75,178 @@ class InContext:
         max_tokens: int = 1024,
         prompt: str = "v1",
         api_key_env: str = "OPENAI_API_KEY",
-        extra: Mapping[str, Any] | None = None,
+        request_options: Mapping[str, Any] | None = None,
     ) -> None:
-        require_whole("shots", shots, least=0)
-        require_whole("samples", samples)
-        require_whole("max_tokens", max_tokens)
+        require_integer("shots", shots, minimum=0)
+        require_integer("samples", samples)
+        require_integer("max_tokens", max_tokens)
         require_choice("selection", selection, SELECTIONS)
-        require_texts(model=model, base_url=base_url, prompt=prompt)
-        require_temperature(temperature, samples)
-        require_variable(api_key_env)
+        for name, value in {"model": model, "base_url": "" if base_url is None else base_url, "prompt": prompt}.items():
+            _require_text(name, value)
+        _require_temperature(temperature, samples)
+        if not isinstance(api_key_env, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", api_key_env):
+            raise ModelError(  # the value is not repeated, since it may be a key
+                "api_key_env is not the name of an environment variable; name the variable that holds the key."
+            )
         if not isinstance(image, bool):
-            raise ModelError(f"image={image!r} makes no sense; give true or false.")
-        self.model, self.base_url = str(model), base_url
-        self.samples, self.temperature, self.max_tokens = samples, temperature, max_tokens
-        self.prompt, self.api_key_env, self.extra_fields = str(prompt), api_key_env, extra_fields(extra)
-        self._shown = Variant("", image, True, shots, selection)
-        self.inputs = self._shown.inputs
-        self._last: tuple[Dataset, Hearing] | None = None
+            raise ModelError(f"image must be true or false (got {image!r:.60}).")
+        _require_request_options(request_options)
+        self.model, self.base_url, self.samples = str(model), base_url, samples
+        self.prompt, self.api_key_env = str(prompt), api_key_env
+        sampling = {} if temperature is None else {"temperature": temperature}
+        self._fields = {"model": self.model, "max_tokens": max_tokens, **sampling, **(request_options or {})}
+        self._variant = Variant("", image, True, shots, selection)
+        self.inputs = self._variant.inputs
+        self._last: tuple[Dataset, ResponseCollector] | None = None
 
     def fingerprint(self) -> dict[str, Any]:
-        """The prompt and the endpoint."""
-        return {"prompt": read_prompt(self.prompt).sha256, "endpoint": endpoint_url(self.base_url)}
+        """The prompts, of which the kind of target selects one, and the endpoint."""
+        prompts = [read_prompt(self.prompt, kind).sha256 for kind in (REGRESSION, CLASSIFICATION)]
+        return {"prompts": prompts, "endpoint": endpoint_url(self.base_url)}
 
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
-        """Keep the training rows to take examples from; nothing is sent. Validation is never shown."""
+        """Keep the training rows for examples; nothing is sent. Validation rows are never shown."""
         if not self.model:
             raise ModelError("The model in-context needs the name of a language model: --set model=NAME.")
         self._context, self._url = context, endpoint_url(self.base_url)
+        self._service: Service = context.service or Service()
+        self._kind = context.kind
         train_rows, targets = Rows(train), np.asarray(train["target"], dtype=float)
-        template, fields = read_prompt(self.prompt), self._fields()
-        self._conversation = Conversation(template, train_rows, targets, context, fields, self.samples)
-        self._price = find_price(self._url, self.model, context.service.prices)
-        self._usage, self._probe_usage = UsageCount(self._price), UsageCount(self._price)
-        self._sent_before = context.service.budget.requests
-        if context.service.budget.max_cost is not None and self._price is None:
+        prompt = read_prompt(self.prompt, self._kind)
+        self._conversation = Conversation(prompt, train_rows, targets, context, self._fields, self.samples)
+        self._price = find_price(self._url, self.model, self._service.prices)
+        self._usage, self._probe_usage = UsageCounter(self._price), UsageCounter(self._price)
+        self._sent_before = self._service.budget.requests
+        if self._service.budget.max_cost is not None and self._price is None:
             raise ModelError(
-                f"What {self.model} costs at {self._url} is not known, so --max-cost cannot be kept; give the price "
-                "with --prices FILE, or bound the run with --max-requests."
+                f"The price of {self.model} at {self._url} is not known, so --max-cost cannot be enforced; give the "
+                "price with --prices FILE, or limit the run with --max-requests."
             )
-        if not self._shown.image and not train_rows.has_text:
-            raise ModelError("Nothing would be shown: choose a text tier (--text single), or leave image as it is.")
+        shown = self._variant.available(train_rows)
+        if not (shown.image or shown.text):
+            raise ModelError("Nothing would be shown: choose a text tier (--text single), or leave out image=false.")
 
     def predict(self, data: Dataset) -> np.ndarray:
-        """Ask for each row; NaN where no number was answered."""
-        return self._heard(data).medians()
+        """Ask for each row, shape (n,); NaN where no number was answered."""
+        return self._answers(data).medians()
 
     def predict_std(self, data: Dataset) -> np.ndarray | None:
-        """Standard deviation of each row's samples; None with one sample."""
-        return self._heard(data).deviations() if self.samples > 1 else None
+        """Standard deviation of each row's samples, shape (n,); None with one sample."""
+        return self._answers(data).deviations() if self.samples > 1 else None
 
     def predict_stages(self, data: Dataset) -> dict[str, np.ndarray]:
-        """Replies read strictly, beside the flexible reading that is the prediction."""
-        heard = self._heard(data)
-        return {"strict parser": heard.medians(strictly=True), "flexible parser": heard.medians()}
+        """The strict reading of the replies, beside the flexible one that is the prediction."""
+        answers = self._answers(data)
+        return {"strict parser": answers.medians(strict=True), "flexible parser": answers.medians()}
 
     def predict_status(self, data: Dataset) -> dict[str, str]:
-        """`ok`, `unparsed`, `refused`, `filtered` or `error`."""
-        return dict(zip(data["id"], self._heard(data).statuses, strict=True))
+        """`ok`, `unparsed`, `refused`, `filtered` or `error`, by id."""
+        return dict(zip(data["id"], self._answers(data).statuses, strict=True))
 
     def predict_probes(self, data: Dataset) -> dict[str, np.ndarray]:
         """Predictions without the image, the text or the examples, and with those of another row."""
         rows = Rows(data)
-        variants = self._shown.with_text(rows.has_text).probes()
-        return {variant.name: self._ask(rows, variant, self._probe_usage).medians() for variant in variants}
+        ablations = self._variant.available(rows).ablations()
+        return {variant.name: self._ask(rows, variant, self._probe_usage).medians() for variant in ablations}
 
     def preview(self, data: Dataset, probes: bool) -> Iterator[dict[str, Any]]:
-        """Every request as it would be sent, with what it would take; nothing is sent."""
-        rows = Rows(data)
-        own = self._shown.with_text(rows.has_text)
-        with self._line() as (store, asker):
-            for variant in [own, *(own.probes() if probes else [])]:
-                for question in self._conversation.questions(rows, variant):
-                    kept = store.get(answer_key(self._url, question.body, question.sample))
-                    if kept is not None:
-                        asker.learn(question.body, kept)
+        """Every request as it would be sent, with its estimated size and cost; nothing is sent."""
+        rows, estimator = Rows(data), CostEstimator(self._price)
+        regular = self._variant.available(rows)
+        with self._open_store() as store:
+            for variant in [regular, *(regular.ablations() if probes else [])]:
+                for request in self._conversation.requests(rows, variant):
+                    stored = store.get(answer_key(self._url, request.body, request.sample))
+                    if stored is not None:
+                        estimator.learn(request.body, stored.completion)
                     yield {
-                        "id": rows.ids[question.row],
-                        "sample": question.sample,
+                        "id": rows.ids[request.row],
+                        "sample": request.sample,
                         "probe": variant.name,
                         "endpoint": self._url,
-                        "request": question.body,
-                        "tokens": asker.estimated_tokens(question.body),
-                        "largest_cost": asker.estimated_cost(question.body, self._context.service.batch),
-                        "is_kept": kept is not None,
+                        "request": request.body,
+                        "tokens": estimator.tokens(request.body),
+                        "largest_cost": estimator.max_cost(request.body, self._service.batch),
+                        "is_kept": stored is not None,
                     }
 
     def usage(self) -> dict[str, Any]:
-        """Tokens, dollars and seconds of the answers that the predictions rest on, probes left out."""
-        return self._usage.record(self._context.service.budget.requests - self._sent_before)
+        """Tokens, dollars and seconds of the answers behind the predictions, without those of probes."""
+        return self._usage.usage(self._service.budget.requests - self._sent_before).model_dump()
 
     def info(self) -> dict[str, Any]:
-        """Endpoint, prompt and its hash, how answers were asked for, what probes took."""
-        template = self._conversation.template
-        said = {
-            "endpoint": self._url,
-            "prompt": template.template.version,
-            "prompt_sha256": template.sha256,
-        }
+        """Endpoint, prompt and its hash, fields that the endpoint refused, what probes took."""
+        prompt = self._conversation.prompt
+        found = {"endpoint": self._url, "prompt": prompt.template.version, "prompt_sha256": prompt.sha256}
         if self._last is not None and self._last[1].left_out:
-            said["left_out"] = ", ".join(sorted(self._last[1].left_out))
+            found["left_out"] = ", ".join(sorted(self._last[1].left_out))
         if self._probe_usage.answers:
             cost = "unknown cost" if self._probe_usage.cost is None else f"${self._probe_usage.cost:.4f}"
-            said["probes"] = f"{self._probe_usage.answers} answers, {cost}"
-        return said
+            found["probes"] = f"{self._probe_usage.answers} answers, {cost}"
+        return found
 
-    def _fields(self) -> dict[str, Any]:
-        temperature = {} if self.temperature is None else {"temperature": self.temperature}
-        return {"model": self.model, "max_tokens": self.max_tokens, **temperature, **self.extra_fields}
-
-    def _heard(self, data: Dataset) -> Hearing:
-        """The answers about some rows; of the rows asked about last, those at hand."""
+    def _answers(self, data: Dataset) -> ResponseCollector:
+        """The answers about some rows; those of the last call are reused."""
         if self._last is None or self._last[0] is not data:
             rows = Rows(data)
-            heard = self._ask(rows, self._shown.with_text(rows.has_text), self._usage)
-            self._last = data, heard
-            self._context.notes.extend(heard.remarks(self.max_tokens))
+            answers = self._ask(rows, self._variant.available(rows), self._usage)
+            self._last = data, answers
+            self._context.notes.extend(answers.notes(self._fields["max_tokens"]))
         return self._last[1]
 
-    def _ask(self, rows: Rows, variant: Variant, usage: UsageCount) -> Hearing:
-        """Ask about all rows, and read the replies as they come; each goes to `replies.jsonl`, too."""
-        context, heard = self._context, Hearing(len(rows), self._context.unit, usage)
+    def _ask(self, rows: Rows, variant: Variant, usage: UsageCounter) -> ResponseCollector:
+        """Ask about all rows and read the replies as they arrive; each is also written to `replies.jsonl`."""
+        read = partial(read_reply, unit=self._context.unit, is_probability=self._kind == CLASSIFICATION)
+        collector = ResponseCollector(len(rows), read, usage)
+        requests = partial(self._conversation.requests, rows, variant)
+        with (self._context.work_dir / "replies.jsonl").open("a", encoding="utf-8") as file:
 
-        def questions() -> Iterator[Question]:
-            return self._conversation.questions(rows, variant)
+            def collect(request: Request, answer: Answer | RejectedError) -> None:
+                line = {"id": rows.ids[request.row], "sample": request.sample, "probe": variant.name}
+                file.write(json.dumps({**line, **collector.add(request, answer)}, ensure_ascii=False) + "\n")
 
-        with (context.work_dir / "replies.jsonl").open("a", encoding="utf-8") as file:
-
-            def deliver(question: Question, answer: Answer | RejectedError) -> None:
-                line = {"id": rows.ids[question.row], "sample": question.sample, "probe": variant.name}
-                file.write(json.dumps({**line, **heard.listen(question, answer)}, ensure_ascii=False) + "\n")
-
-            async def converse() -> None:
-                with self._line() as (_, asker):
+            async def send() -> None:
+                endpoint = Endpoint(self._url, self.api_key_env, self._service.timeout)
+                estimator, progress = CostEstimator(self._price), self._context.progress
+                with self._open_store() as store:  # a connection belongs to the thread that opened it
+                    scheduler = RequestScheduler(endpoint, store, self._service, estimator, progress)
                     try:
-                        if context.service.batch:
-                            await Batches(asker).ask(questions)
-                        await asker.ask(questions, len(rows) * self.samples, deliver)
+                        if self._service.batch:
+                            await BatchRunner(scheduler).run(requests)
+                        await scheduler.run(requests, len(rows) * self.samples, collect)
                     finally:
-                        await asker.endpoint.close()
+                        await endpoint.close()
 
-            run(converse)
-        return heard
+            run_coroutine(send)
+        return collector
 
-    @contextlib.contextmanager
-    def _line(self) -> Iterator[tuple[AnswerStore, Asking]]:
-        """The store of answers, and somebody who asks."""
-        service = self._context.service
-        store = AnswerStore(service.store or self._context.cache_dir / "answers.sqlite")
-        endpoint = Endpoint(self._url, self.api_key_env, service.timeout)
-        try:
-            yield store, Asking(endpoint, store, service, self._price, self._context.progress)
-        finally:
-            store.close()
+    def _open_store(self) -> closing[AnswerStore]:
+        return closing(AnswerStore(self._service.store or self._context.shared_dir / "answers.sqlite"))
+
+
+def _require_text(name: str, value: Any) -> None:
+    """A short text without NUL or lone surrogates; a number counts as one."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if text is None or len(text) > _MAX_NAME_LENGTH or "\0" in text or re.search("[\ud800-\udfff]", text):
+        raise ModelError(f"invalid {name}={value!r:.60}: expected a short text.")
+
+
+def _require_temperature(temperature: Any, samples: int) -> None:
+    """A number from 0 to 2, or None; above 0 if there are several samples."""
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    if temperature is not None and not (is_number and 0 <= temperature <= 2):
+        raise ModelError(f"invalid temperature={temperature!r:.60}: expected a number from 0 to 2, or null.")
+    if samples > 1 and temperature == 0:
+        raise ModelError(f"samples={samples} at temperature 0 would all be equal; set a temperature, such as 0.7.")
+
+
+def _require_request_options(options: Any) -> None:
+    """A JSON object without fields that have a parameter of their own."""
+    try:
+        json.dumps(options, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        options = False
+    if options is not None and (not isinstance(options, Mapping) or set(_RESERVED_FIELDS) & set(options)):
+        raise ModelError(
+            f"request_options must be a JSON object of further request fields, none of {', '.join(_RESERVED_FIELDS)}."
+        )

@@ -1,4 +1,4 @@
-"""The floor: predictors that look at nothing but the training targets."""
+"""The floor: models that use nothing but the training targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Constant:
     statistic: Callable[[np.ndarray], Any]
 
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
-        """Take the statistic."""
+        """Compute the statistic."""
         self._value = float(self.statistic(np.asarray(train["target"])))
 
     def predict(self, data: Dataset) -> np.ndarray:
@@ -29,7 +29,7 @@ class _Constant:
 
 
 class Mean(_Constant):
-    """Predicts the mean of the training targets."""
+    """Predicts the mean of the training targets; for 0/1 targets, the share of class 1."""
 
     statistic = staticmethod(np.mean)
 

@@ -1,1 +1,1 @@
-"""The harness: interfaces, model resolution, protocols, evaluation, metrics, results, and the command line on top."""
+"""The harness: interfaces, model resolution, protocols, evaluation, metrics, results and statistics."""

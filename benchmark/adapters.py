@@ -1,4 +1,4 @@
-"""Predictors made of something else: a scikit-learn regressor, or a file of predictions."""
+"""Predictors made from something else: a scikit-learn estimator, or a file of predictions."""
 
 from __future__ import annotations
 
@@ -9,28 +9,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ModelError, unknown_name
+from .inputs import INPUTS
 from .predictor import RunContext
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-FEATURES = ("pixels", "density", "composition")
+# Feature sets by their usual names; any other input that has features is named by itself.
+_FEATURE_SETS = {"pixels": "image", "composition": "formula"}
+
+
+def input_of(features: str) -> str:
+    """The input that a set of features is made from.
+
+    Raises:
+        ModelError: there is no such set.
+    """
+    name = _FEATURE_SETS.get(features, features)
+    if name not in INPUTS:
+        known = [*_FEATURE_SETS, *(name for name in INPUTS.names() if name not in _FEATURE_SETS.values())]
+        raise ModelError(unknown_name("feature set", str(features), known, f"Available: {', '.join(known)}."))
+    return name
 
 
 class SklearnPredictor:
-    """A scikit-learn regressor on fixed features.
+    """A scikit-learn estimator on fixed features.
+
+    On a binary target a classifier gives the probability of the positive class; a regressor is fitted to 0 and 1, and
+    its predictions are clipped to [0, 1].
 
     Args:
-        estimator: any regressor with `fit(X, y)` and `predict(X)`; each fit works on a clone.
-        features: `pixels` (grey levels), `density` (slice values, e/A^3) or `composition` (element statistics).
+        estimator: any estimator with `fit(X, y)` and `predict(X)`; each fit works on a clone.
+        features: `pixels` (grey levels), `composition` (element statistics), or an input that has features, such as
+            `density` (slice values, e/A^3).
     """
 
     def __init__(self, estimator: Any, features: str = "pixels") -> None:
-        if features not in FEATURES:
-            raise ModelError(unknown_name("feature set", str(features), FEATURES, f"There are {', '.join(FEATURES)}."))
         self.estimator = estimator
-        self.features = features
+        self.inputs = (input_of(features),)
 
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
         """Fit a clone on the training rows; a `random_state` parameter is set to the run's seed."""
@@ -39,20 +56,26 @@ class SklearnPredictor:
         self._fitted = clone(self.estimator)
         if "random_state" in self._fitted.get_params():
             self._fitted.set_params(random_state=context.seed)
-        self._fitted.fit(self._matrix(train), np.asarray(train["target"]))
+        self._binary = context.kind == "classification"
+        target = np.asarray(train["target"])
+        classifies = self._binary and hasattr(self._fitted, "predict_proba")
+        self._fitted.fit(self._matrix(train), target.astype(int) if classifies else target)
 
     def predict(self, data: Dataset) -> np.ndarray:
         """Predict, shape (n,)."""
-        return np.asarray(self._fitted.predict(self._matrix(data)))
+        matrix = self._matrix(data)
+        if not self._binary:
+            return np.asarray(self._fitted.predict(matrix))
+        if hasattr(self._fitted, "predict_proba"):
+            positive = np.asarray(self._fitted.classes_) == 1
+            return np.asarray(self._fitted.predict_proba(matrix))[:, positive].sum(axis=1)
+        return np.clip(self._fitted.predict(matrix), 0, 1)
 
     def _matrix(self, data: Dataset) -> np.ndarray:
-        if self.features == "composition":
-            from .composition import composition_features
-
-            return composition_features(data["formula"])
-        if self.features == "density":
-            return np.stack([np.ravel(density) for density in data["density"]])
-        return np.stack([np.asarray(image.convert("L"), dtype=float).ravel() / 255 for image in data["image"]])
+        (name,) = self.inputs
+        if name not in data.column_names:
+            raise ModelError(f"this model needs the input {name}, which the dataset does not have.")
+        return INPUTS.get(name).vectors(data[name])
 
 
 class PredictionsFile:
@@ -70,7 +93,7 @@ class PredictionsFile:
 
     def predict(self, data: Dataset) -> np.ndarray:
         """Look up, shape (n,)."""
-        return np.array([self.predictions[material] for material in data["id"]])
+        return np.array([self.predictions[sample_id] for sample_id in data["id"]])
 
 
 def read_predictions(path: Path) -> dict[str, float]:
@@ -81,7 +104,7 @@ def read_predictions(path: Path) -> dict[str, float]:
     """
     frame = _read_frame(path)
     if not {"id", "prediction"} <= set(frame.columns):
-        raise ModelError(f"{path} needs the columns id and prediction; it has {', '.join(map(str, frame.columns))}.")
+        raise ModelError(f"{path} needs the columns id and prediction (found: {', '.join(map(str, frame.columns))}).")
     ids = frame["id"].astype(str)
     if twice := sorted(set(ids[ids.duplicated()])):
         raise ModelError(f"{path} has more than one prediction for {_some(twice)}; keep one row per id.")

@@ -7,12 +7,12 @@ Gelbach and Miller, Rev. Econ. Stat. 90, 414 (2008)). Intervals are percentiles.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
 
-from .metrics import METRICS, from_sums, terms
+from .metrics import Metric, Sample
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -21,43 +21,42 @@ _CELLS_AT_ONCE = 2**20  # counts made at a time: 8 MB
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep matrix products on one thread: for many small ones, threads wait for each other more than they work."""
+    """Keep matrix products on one thread: threads of many small ones wait for each other more than they work."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
         yield
 
 
-def resampled_metrics(
-    target: np.ndarray,
-    prediction: np.ndarray,
-    clusters: np.ndarray | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+def resample(
+    sample: Sample, metrics: Mapping[str, Metric], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Metrics of bootstrap resamples; every row of `prediction` sees the same resamples.
+    """Metrics of bootstrap resamples. Samples with the same clusters see the same resamples.
 
     Args:
-        target: shape (n,).
-        prediction: shape (m, n), one row per model or seed.
-        clusters: label of each sample's cluster, shape (n,); by default each sample is its own.
+        sample: targets and predictions; whole clusters are drawn.
+        metrics: what is computed, by name.
         resamples: how many.
         seed: seed of the resampling.
 
     Returns:
-        `rmse`, `r2` and `mae`, each of shape (m, resamples).
+        By metric, shape (m, resamples).
     """
-    per_cluster = _cluster_sums(terms(target, np.atleast_2d(prediction)), clusters)
-    models, groups, moments = per_cluster.shape
-    flat = per_cluster.transpose(1, 0, 2).reshape(groups, models * moments)
-    parts = [counts @ flat for counts in _counts(groups, resamples, seed)]
-    return from_sums(np.concatenate(parts).reshape(resamples, models, moments).transpose(1, 0, 2))
+    _, cluster = np.unique(sample.clusters, return_inverse=True)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    for drawn in _counts(int(cluster.max()) + 1, resamples, seed):
+        counts = drawn[:, cluster]
+        for name, metric in metrics.items():
+            parts[name].append(
+                metric.resampled(sample, counts) if metric.resampled else _one_by_one(metric, sample, counts)
+            )
+    return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
-    """The central percentile interval of resampled values, shape (resamples,); None where the metric is
-    undefined in more than a hundredth of the resamples."""
-    undefined = np.isnan(values)
+    """The central percentile interval of resampled values, shape (resamples,); None where the metric is undefined in
+    more than one per cent of the resamples."""
+    undefined = ~np.isfinite(values)
     if undefined.mean() > 0.01:
         return None
     tail = (1 - level) / 2
@@ -65,43 +64,11 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | 
     return float(low), float(high)
 
 
-def paired_differences(
-    target: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    clusters: np.ndarray | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """Resampled differences, first minus second, of metrics averaged over each model's seeds.
-
-    Args:
-        target: shape (n,).
-        first: shape (seeds of the first model, n).
-        second: shape (seeds of the second model, n).
-        clusters: as in `resampled_metrics`.
-        resamples: how many.
-        seed: seed of the resampling.
-
-    Returns:
-        `rmse`, `r2` and `mae` differences, each of shape (resamples,).
-    """
-    values = resampled_metrics(target, np.concatenate([first, second]), clusters, resamples, seed)
-    differences = {}
-    for name in METRICS:
-        one, two = values[name][: len(first)].mean(0), values[name][len(first) :].mean(0)
-        # Equal predictions differ by rounding; that is no difference.
-        differences[name] = np.where(np.abs(one - two) <= 1e-9 * np.abs(one), 0.0, one - two)
-    return differences
-
-
-def _cluster_sums(samples: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    if clusters is None:
-        return samples
-    order = np.argsort(clusters, kind="stable")
-    sorted_clusters = np.asarray(clusters)[order]
-    starts = np.flatnonzero(np.r_[True, sorted_clusters[1:] != sorted_clusters[:-1]])
-    return np.add.reduceat(samples[:, order], starts, axis=1)
+def _one_by_one(metric: Metric, sample: Sample, counts: np.ndarray) -> np.ndarray:
+    """The slow route: the rows of each resample, one resample after the other, shape (m, b)."""
+    rows = np.arange(len(sample.target))
+    drawn = (np.repeat(rows, one) for one in counts.astype(int))
+    return np.stack([np.asarray(metric.function(sample.take(index)), dtype=float) for index in drawn], axis=1)
 
 
 def _counts(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .calls import checked_predictions
 from .errors import EcdbenchError, ModelError
-from .features import FeatureStore
+from .evaluator import Setting, make_context
 from .predictor import RunContext
+from .predictor_calls import checked_predictions
 from .resolve import Model, resolve
+from .scoring import usable
 from .task import TaskData
 
 _ROWS = {"train": 40, "validation": 12, "holdout": 12}
@@ -30,7 +31,7 @@ class Check:
 
 
 def check_predictor(model: Any, data: TaskData, device: str = "cpu") -> list[Check]:
-    """Run the suite.
+    """Check on a few rows that a model behaves as a predictor.
 
     Args:
         model: anything that `ecdbench.evaluate` takes, or what the resolver made of it.
@@ -44,7 +45,7 @@ def check_predictor(model: Any, data: TaskData, device: str = "cpu") -> list[Che
     if resolved.ids is not None:
         raise ModelError("A predictions file has no behaviour to check; `ecdbench evaluate` checks its ids.")
     with tempfile.TemporaryDirectory() as folder:
-        suite = _Suite(resolved, data, device, Path(folder))
+        suite = _Suite(resolved, data.only(resolved.inputs), device, Path(folder))
         results: list[Check] = []
         for name, check in suite.checks():
             if any(result.outcome == "failed" for result in results):
@@ -87,10 +88,9 @@ class _Suite:
 
     def _predicts(self) -> None:
         self._first = self._predict(self._predictor, self._ids["holdout"])
-        if bad := int((~np.isfinite(self._first)).sum()):
-            raise ModelError(
-                f"{bad} of {len(self._first)} predictions are NaN or infinite; they would count as failed."
-            )
+        if bad := int((~usable(self._first, self._data.task.target.kind)).sum()):
+            what = "are NaN or infinite" if self._data.task.target.kind == "regression" else "are not probabilities"
+            raise ModelError(f"{bad} of {len(self._first)} predictions {what}; they would count as failed.")
 
     def _single(self) -> None:
         one = self._predict(self._predictor, self._ids["holdout"][:1])
@@ -120,7 +120,7 @@ class _Suite:
         if not hasattr(self._predictor, "predict_std"):
             return
         ids = self._ids["holdout"]
-        raw = self._predictor.predict_std(self._data.inputs(ids))
+        raw = self._predictor.predict_std(self._data.table(ids))
         if raw is None:
             return
         values = checked_predictions(self._model.name, raw, len(ids))
@@ -135,7 +135,7 @@ class _Suite:
         return predictor
 
     def _predict(self, predictor: Any, ids: list[str]) -> np.ndarray:
-        return checked_predictions(self._model.name, predictor.predict(self._data.inputs(ids)), len(ids))
+        return checked_predictions(self._model.name, predictor.predict(self._data.table(ids)), len(ids))
 
     def _compare(self, one: np.ndarray, two: np.ndarray, what: str, tolerance: float = 1e-4) -> None:
         scale = np.ptp(two) + np.abs(two).max() + 1e-12
@@ -143,16 +143,6 @@ class _Suite:
             raise ModelError(f"Predictions differ between {what}.")
 
     def _context(self, seed: int) -> RunContext:
-        target = self._data.task.target
         work = Path(tempfile.mkdtemp(dir=self._folder))
-        return RunContext(
-            self._data.task.id,
-            target.name,
-            target.unit,
-            target.description,
-            seed,
-            self._device,
-            self._folder,
-            work,
-            FeatureStore(self._folder / "features"),
-        )
+        setting = Setting("fixed", [seed], self._device, self._folder, self._folder)
+        return make_context(self._data, seed, work, self._folder, setting)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class EcdbenchError(Exception):
-    """Something the user can mend; the message says what is wrong and what to do."""
+    """Something the user can fix; the message says what is wrong and what to do."""
 
 
 class DataError(EcdbenchError):
@@ -15,7 +15,7 @@ class DataError(EcdbenchError):
 
 
 class ServiceError(EcdbenchError):
-    """A service on the network does not answer, or not now; the same command later goes on."""
+    """A service on the network does not answer, or not now; the same command resumes later."""
 
 
 class ModelError(EcdbenchError):

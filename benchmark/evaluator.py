@@ -6,8 +6,9 @@ import hashlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,19 @@ import numpy as np
 from filelock import Timeout
 
 from .adapters import check_ids
-from .difference import differences
 from .environment import describe_environment, local_device
 from .errors import ModelError
-from .features import FeatureStore
-from .parts import NOT_ASKED, Part, PartStore, Plan, Predictions, cache_key, run_part
-from .predictor import RunContext, silent
+from .feature_store import FeatureStore
+from .fits import NOT_ASKED, Extent, FitOutputs, FitStore, Predictions, cache_key, folder_name, run_fit
+from .metrics import METRICS, Sample
+from .plots import draw_curves, draw_stages
+from .predictor import Progress, RunContext, silent
+from .predictor_calls import call
 from .probes import reading
-from .protocol import Fold, folds_of, learning_ids, main_split
+from .protocols import PROTOCOLS, Fit, FitKey, learning_ids
 from .resolve import Model
-from .results import ModelRecord, PartRecord, Probe, Result, Run, now, plain, write_run
-from .scoring import COVERAGE_THRESHOLD, Scored, Scores, impute, score
-from .service import Service
-from .stages import write_stages
+from .results import Curves, FitRecord, ModelRecord, Probe, Result, Run, now, plain, write_run
+from .scoring import COVERAGE_THRESHOLD, differences, make_sample, score
 from .task import TaskData
 
 if TYPE_CHECKING:
@@ -39,17 +40,17 @@ class Setting:
     """How a run is made.
 
     Attributes:
-        protocol: `fixed` or `cv`.
+        protocol: name of a registered protocol, as in `fixed` or `cv`.
         seeds: one fit per seed and fold.
         device: `cpu` or a torch device name.
         out: the run folder is made inside.
-        cache: where finished parts are kept.
+        cache: where finished fits are kept.
         limit: predict only the first so many rows of each split; the others count as failed.
         probes: also predict altered inputs, to see what the model uses.
-        service: for models behind a service.
-        fresh: forget the finished parts of this model first.
-        progress: called with parts done, parts in all, and a few words.
-        step_progress: the same, for the steps within a part.
+        service: for models behind a service; see `RunContext.service`.
+        fresh: forget the finished fits of this model first.
+        progress: called with fits done, fits in all, and a few words.
+        step_progress: the same, for the steps within a fit.
     """
 
     protocol: str
@@ -59,126 +60,46 @@ class Setting:
     cache: Path
     limit: int | None = None
     probes: bool = False
-    service: Service = field(default_factory=Service)
+    service: Any = None
     fresh: bool = False
-    progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
-    step_progress: Callable[[int, int, str], None] = field(default=silent, repr=False)
+    progress: Progress = field(default=silent, repr=False)
+    step_progress: Progress = field(default=silent, repr=False)
 
 
 def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
-    """Fit, predict and score; parts that are finished already are read, not run.
+    """Fit, predict and score; finished fits are read, not run again.
 
     Raises:
-        ModelError: the model failed; parts finished before are kept.
-        DataError: the protocol does not fit the task.
+        ModelError: the model failed; fits that were finished before are kept.
+        DataError: the protocol is unknown or does not suit the task.
     """
-    folds = [_covered(fold, model, main_split(setting.protocol)) for fold in folds_of(data, setting.protocol)]
-    if model.ids is not None and setting.probes:
-        raise ModelError(f"{model.name} is a file of predictions, which no altered input changes; leave out --probes.")
-    if model.ids is not None:
-        check_ids(model.ids, [m for fold in folds for m in fold.predicted[main_split(setting.protocol)]], data.ids)
-    key = cache_key(model, data, setting.protocol, setting.device, _plan(setting))
-    if key is None:
-        with tempfile.TemporaryDirectory() as folder:
-            return _run(model, data, folds, setting, PartStore(Path(folder)), None)
-    store = PartStore(setting.cache / "parts" / key[:32])
-    if setting.fresh:
-        store.clear((seed, fold.number) for seed in setting.seeds for fold in folds)
-    return _run(model, data, folds, setting, store, key)
+    return _Evaluation(model, data, setting).run()
 
 
-def score_frame(
-    data: TaskData, predictions: pd.DataFrame, train_means: dict[tuple[int, int], float]
-) -> dict[str, Scored]:
-    """Predictions beside targets, by split.
+def preview_model(model: Model, data: TaskData, setting: Setting) -> Iterator[dict[str, Any]]:
+    """Every request of every fit, as the model's `preview` gives them; nothing is sent, no run is written.
 
-    Args:
-        data: the task the predictions are for.
-        predictions: as `Run.predictions` gives them.
-        train_means: mean training target by (seed, fold).
+    Raises:
+        ModelError: the model does not use a service.
     """
-    splits = predictions["split"].to_numpy(object)
-    return {str(split): _scored(data, predictions[splits == split], train_means) for split in dict.fromkeys(splits)}
+    if not model.asks_service:
+        raise ModelError(f"{model.name} does not use a service, so there is nothing to preview; leave out --dry-run.")
+    return _Evaluation(model, data, setting).requests()
 
 
-def _scored(data: TaskData, part: pd.DataFrame, train_means: dict[tuple[int, int], float]) -> Scored:
-    ids, column = np.unique(part["id"].to_numpy(object), return_inverse=True)
-    seeds, row = np.unique(part["seed"].to_numpy(), return_inverse=True)
-    if len(part) != len(ids) * len(seeds) or len(set(zip(row, column, strict=True))) < len(part):
-        raise ValueError("a prediction is missing or there twice")
-    prediction, train_mean = np.empty((len(seeds), len(ids))), np.empty((len(seeds), len(ids)))
-    prediction[row, column] = part["prediction"].to_numpy(float)
-    folds = part["fold"].tolist()
-    train_mean[row, column] = [train_means[seed, fold] for seed, fold in zip(part["seed"].tolist(), folds, strict=True)]
-    clusters = np.array([data.groups[material] for material in ids])
-    return impute(data.targets(ids), prediction, train_mean, clusters)
-
-
-def train_range(data: TaskData, protocol: str) -> float:
-    """Maximum minus minimum of the targets that are learnt from."""
-    return float(np.ptp(data.targets(learning_ids(data, protocol))))
-
-
-def _plan(setting: Setting) -> Plan:
-    return Plan(main_split(setting.protocol), setting.limit, setting.probes)
-
-
-def _covered(fold: Fold, model: Model, main: str) -> Fold:
-    """Leave out splits that a predictions file says nothing about, and, for a model whose answers cost something, all
-    but the one that ranks, which is never left out."""
-
-    def wanted(split: str, members: Sequence[str]) -> bool:
-        if split == main:
-            return True
-        return not model.asks_service and (model.ids is None or model.ids.issuperset(members))
-
-    kept = {split: members for split, members in fold.predicted.items() if wanted(split, members)}
-    return Fold(fold.number, fold.train, fold.validation, kept)
-
-
-def _run(
-    model: Model, data: TaskData, folds: Sequence[Fold], setting: Setting, store: PartStore, key: str | None
-) -> Run:
-    jobs = [(seed, fold) for seed in setting.seeds for fold in folds]
-    parts: dict[tuple[int, int], Part] = {}
-    for waits in (False, True):  # what another process is at comes last
-        for seed, fold in jobs:
-            if (seed, fold.number) not in parts:
-                setting.progress(len(parts), len(jobs), f"seed {seed}, fold {fold.number}")
-                part = store.read(seed, fold) or _run_part(model, data, seed, fold, setting, store, waits)
-                parts |= {} if part is None else {(seed, fold.number): part}
-    setting.progress(len(jobs), len(jobs), "done")
-    return _record(model, data, [parts[seed, fold.number] for seed, fold in jobs], setting, store, key)
-
-
-def _run_part(
-    model: Model, data: TaskData, seed: int, fold: Fold, setting: Setting, store: PartStore, waits: bool
-) -> Part | None:
-    """Run a part and keep it; None where another process is at it and this one is not to wait."""
-    try:
-        with store.lock(seed, fold.number).acquire(blocking=waits):
-            part = store.read(seed, fold)  # another process may have finished it meanwhile
-            if part is None:
-                context = context_of(data, seed, store.start(seed, fold.number), store.shared(fold.number), setting)
-                part = run_part(model, data, fold, context, _plan(setting))
-                if part.is_final:
-                    store.write(part)
-            return part
-    except Timeout:
-        return None
-
-
-def context_of(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
-    """What a predictor may know of one part of a run."""
+def make_context(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
+    """What a predictor may know of one fit."""
     target = data.task.target
     return RunContext(
         task=data.task.id,
         target=target.name,
         unit=target.unit,
         description=target.description,
+        kind=target.kind,
         seed=seed,
         device=local_device(setting.device),
         cache_dir=cache,
+        shared_dir=setting.cache,
         work_dir=work,
         features=FeatureStore(setting.cache / "features"),
         service=setting.service,
@@ -186,108 +107,265 @@ def context_of(data: TaskData, seed: int, work: Path, cache: Path, setting: Sett
     )
 
 
-def _record(
-    model: Model, data: TaskData, parts: Sequence[Part], setting: Setting, store: PartStore, key: str | None
-) -> Run:
-    predictions = _with_remarks(_frame(data, [(part.record, part.predictions) for part in parts]), parts)
-    means = {(part.record.seed, part.record.fold): part.record.train_mean for part in parts}
-    spread = train_range(data, setting.protocol)
-
-    def scores_of(frame: pd.DataFrame) -> dict[str, Scores]:
-        return {split: score(scored, spread) for split, scored in score_frame(data, frame, means).items()}
-
-    scores, has_text = scores_of(predictions), data.options.text != "none"
-    limit = setting.limit if (predictions["status"] == NOT_ASKED).any() else None
-    result = Result(
-        task=data.task.id,
-        target=data.task.target.name,
-        unit=data.task.target.unit,
-        source=data.task.source,
-        content_sha256=dict(data.task.content_sha256),
-        protocol=setting.protocol,
-        split=data.options.scheme,
-        text=data.options.text,
-        channel=data.options.channel,
-        seeds=list(setting.seeds),
-        model=ModelRecord(
-            name=model.name,
-            spec=model.spec,
-            parameters=plain(dict(model.parameters)),
-            source_sha256=model.source,
-            inputs=None if model.inputs is None else [name for name in model.inputs if name != "text" or has_text],
-            info=parts[0].record.info,
-        ),
-        scores=scores,
-        stages={
-            stage: scores_of(_frame(data, [(part.record, part.stages[stage]) for part in parts]))
-            for stage in parts[0].stages
-        },
-        probes=_probes(data, parts, predictions, means, spread, main_split(setting.protocol)),
-        limit=limit,
-        train_range=spread,
-        rankable=limit is None and scores[main_split(setting.protocol)].coverage >= COVERAGE_THRESHOLD,
-        parts=[part.record for part in parts],
-        environment=describe_environment(setting.device),
-        created=now(),
-    )
-    folder = setting.out / data.task.id.replace("/", "--") / _run_name(result, key)
-    for part in parts:
-        work = store.path(part.record.seed, part.record.fold) / "work"
-        if work.is_dir() and any(work.iterdir()):
-            target = folder / "artifacts" / f"seed-{part.record.seed}_fold-{part.record.fold}"
-            shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
-    write_stages(folder, result)
-    return write_run(folder, result, predictions, _probe_frame(data, parts))
-
-
-def _probes(
+def make_samples(
     data: TaskData,
-    parts: Sequence[Part],
     predictions: pd.DataFrame,
-    means: dict[tuple[int, int], float],
-    spread: float,
-    split: str,
-) -> dict[str, Probe]:
-    """Each probe's scores, and their difference to the model's on the same rows."""
+    train_means: Mapping[FitKey, float],
+    targets: Mapping[str, float],
+    scale: float,
+) -> dict[str, Sample]:
+    """Predictions beside targets, by split; where fits differ in size, by `split@size`.
 
-    def scored_of(frame: pd.DataFrame) -> tuple[Scored, Scores]:
-        scored = score_frame(data, frame[frame["split"] == split], means)[split]
-        return scored, score(scored, spread)
+    Args:
+        data: the task the predictions are for.
+        predictions: as `Run.predictions` gives them.
+        train_means: mean training target by fit.
+        targets: target values by id.
+        scale: range of the training targets.
 
-    own, found = scored_of(predictions), {}
-    for probe in parts[0].probes:
-        altered = scored_of(_frame(data, [(part.record, part.probes[probe]) for part in parts]))
-        difference = differences(altered, own)["rmse"]
-        coverage = min(altered[1].coverage, own[1].coverage)
-        found[probe] = Probe(scores=altered[1], difference=difference, reading=reading(probe, difference, coverage))
+    Raises:
+        ValueError: a prediction is missing or given twice.
+    """
+    splits = predictions["split"].to_numpy(object)
+    sizes = predictions["size"].to_numpy(float) if "size" in predictions else np.ones(len(predictions))
+    names = np.array([s if size == 1 else f"{s}@{size:g}" for s, size in zip(splits, sizes, strict=True)], dtype=object)
+    found = {}
+    for name in dict.fromkeys(names):
+        part = predictions[names == name]
+        ids, column = np.unique(part["id"].to_numpy(object), return_inverse=True)
+        seeds, row = np.unique(part["seed"].to_numpy(), return_inverse=True)
+        if len(part) != len(ids) * len(seeds) or len(set(zip(row, column, strict=True))) < len(part):
+            raise ValueError("a prediction is missing or given twice")
+        prediction, baseline = np.empty((len(seeds), len(ids))), np.empty((len(seeds), len(ids)))
+        prediction[row, column] = part["prediction"].to_numpy(float)
+        keys = zip(part["seed"].tolist(), part["fold"].tolist(), sizes[names == name].tolist(), strict=True)
+        baseline[row, column] = [train_means[FitKey(*key)] for key in keys]
+        clusters = np.array([data.groups[sample_id] for sample_id in ids])
+        values = np.array([targets[sample_id] for sample_id in ids])
+        found[str(name)] = make_sample(values, prediction, baseline, clusters, scale, data.task.target.kind)
     return found
 
 
-def _probe_frame(data: TaskData, parts: Sequence[Part]) -> pd.DataFrame | None:
-    """What was predicted of altered inputs, so that the probes' scores can be recomputed; None without probes."""
-    import pandas as pd
+class _Targets:
+    """Targets, each read once and only when they are asked for: while models are fitted, those of the holdout are
+    nowhere in this process."""
 
-    frames = [
-        _frame(data, [(part.record, part.probes[probe]) for part in parts]).assign(probe=probe)
-        for probe in parts[0].probes
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else None
+    def __init__(self, data: TaskData) -> None:
+        self._data = data
+        self.known: dict[str, float] = {}
+
+    def need(self, ids: Sequence[str]) -> None:
+        if missing := [sample_id for sample_id in ids if sample_id not in self.known]:
+            self.known |= self._data.read_targets(missing)
+
+    def of(self, ids: Sequence[str]) -> np.ndarray:
+        self.need(ids)
+        return np.array([self.known[sample_id] for sample_id in ids], dtype=float)
 
 
-def _with_remarks(frame: pd.DataFrame, parts: Sequence[Part]) -> pd.DataFrame:
+class _Evaluation:
+    """A run while it is evaluated."""
+
+    def __init__(self, model: Model, data: TaskData, setting: Setting) -> None:
+        self.model, self.setting = model, setting
+        self.protocol = PROTOCOLS.get(setting.protocol)
+        self.data = data.only(() if model.ids is not None else model.inputs)
+        self.targets = _Targets(data)
+        self.extent = Extent(self.protocol.main_split, setting.limit, setting.probes)
+        self.fits = [self._covered(fit) for fit in self.protocol.plan(data)]
+
+    def run(self) -> Run:
+        """All fits, and the run folder."""
+        model, setting = self.model, self.setting
+        if model.ids is not None:
+            self._check_predictions_file()
+        key = cache_key(model, self.data, self.protocol.name, self.protocol.reads_folds, setting.device, self.extent)
+        if key is None:
+            with tempfile.TemporaryDirectory() as folder:
+                return self._run(FitStore(Path(folder)), None)
+        store = FitStore(setting.cache / "fits" / key[:32])
+        if setting.fresh:
+            store.clear(fit.key(seed) for seed in setting.seeds for fit in self.fits)
+        return self._run(store, key)
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """What the model would ask a service."""
+        for seed in self.setting.seeds:
+            for fit in self.fits:
+                predictor = self.model.create()
+                with tempfile.TemporaryDirectory() as folder:
+                    context = make_context(self.data, seed, Path(folder), Path(folder), self.setting)
+                    train, validation = (
+                        self.data.table(ids, self.targets.of(ids)) for ids in (fit.train, fit.validation)
+                    )
+                    call(self.model, "fit", partial(predictor.fit, train, validation, context))
+                    rows = self.data.table(fit.predicted[self.extent.main_split][: self.extent.limit])
+                    yield from call(self.model, "preview", partial(predictor.preview, rows, self.extent.probes))
+
+    def _check_predictions_file(self) -> None:
+        main, ids = self.extent.main_split, self.model.ids
+        assert ids is not None
+        if self.setting.probes:
+            raise ModelError(
+                f"{self.model.name} is a file of predictions, which altered inputs cannot change; leave out --probes."
+            )
+        check_ids(ids, [m for fit in self.fits for m in fit.predicted.get(main, ())], self.data.ids)
+
+    def _covered(self, fit: Fit) -> Fit:
+        """Leave out splits that a predictions file does not cover, and, for a model whose answers cost something, all
+        but the one that ranks, which is never left out."""
+        model, main = self.model, self.extent.main_split
+
+        def wanted(split: str, members: Sequence[str]) -> bool:
+            return split == main or (not model.asks_service and (model.ids is None or model.ids.issuperset(members)))
+
+        return replace(fit, predicted={s: ids for s, ids in fit.predicted.items() if wanted(s, ids)})
+
+    def _run(self, store: FitStore, key: str | None) -> Run:
+        jobs = [(seed, fit) for seed in self.setting.seeds for fit in self.fits]
+        done: dict[FitKey, FitOutputs] = {}
+        for waits in (False, True):  # what another process is running comes last
+            for seed, fit in jobs:
+                if fit.key(seed) not in done:
+                    self.setting.progress(len(done), len(jobs), f"seed {seed}, fold {fit.fold}")
+                    outputs = store.read(fit.key(seed), fit) or self._run_fit(seed, fit, store, waits)
+                    done |= {} if outputs is None else {fit.key(seed): outputs}
+        self.setting.progress(len(jobs), len(jobs), "done")
+        return self._record([done[fit.key(seed)] for seed, fit in jobs], store, key)
+
+    def _run_fit(self, seed: int, fit: Fit, store: FitStore, waits: bool) -> FitOutputs | None:
+        """Run a fit and keep it; None where another process is running it and this one is not to wait."""
+        key = fit.key(seed)
+        try:
+            with store.lock(key).acquire(blocking=waits):
+                outputs = store.read(key, fit)  # another process may have finished it meanwhile
+                if outputs is None:
+                    self.targets.need([m for one in self.fits for m in (*one.train, *one.validation)])
+                    context = make_context(self.data, seed, store.start(key), store.shared_by_seeds(key), self.setting)
+                    outputs = run_fit(self.model, self.data, fit, context, self.extent, self.targets.of)
+                    if outputs.is_final:
+                        store.write(outputs)
+                return outputs
+        except Timeout:
+            return None
+
+    def _record(self, outputs: Sequence[FitOutputs], store: FitStore, key: str | None) -> Run:
+        data, model, main = self.data, self.model, self.extent.main_split
+        predictions = _with_remarks(self._frame([(one.record, one.predictions) for one in outputs]), outputs)
+        scale = float(np.ptp(self.targets.of(learning_ids(self.fits))))
+        means = {one.record.key: one.record.train_mean for one in outputs}
+
+        def samples_of(predictions: Sequence[Predictions]) -> dict[str, Sample]:
+            frame = self._frame([(one.record, said) for one, said in zip(outputs, predictions, strict=True)])
+            return make_samples(data, frame, means, self.targets.known, scale)
+
+        samples = make_samples(data, predictions, means, self.targets.known, scale)
+        scores = {split: score(sample) for split, sample in samples.items()}
+        stages = {
+            stage: {
+                split: score(sample) for split, sample in samples_of([one.stages[stage] for one in outputs]).items()
+            }
+            for stage in outputs[0].stages
+        }
+        limit = self.setting.limit if (predictions["status"] == NOT_ASKED).any() else None
+        seen = None if model.inputs is None else [name for name in model.inputs if name in data.inputs]
+        result = Result(
+            task=data.task.id,
+            target=data.task.target.name,
+            unit=data.task.target.unit,
+            kind=data.task.target.kind,
+            metric=data.task.main_metric,
+            source=data.task.source,
+            columns=data.pins(data.inputs, self.protocol.reads_folds),
+            protocol=self.protocol.name,
+            split=data.options.scheme,
+            text=data.options.text,
+            channel=data.options.channel,
+            seeds=list(self.setting.seeds),
+            model=ModelRecord(
+                name=model.name,
+                spec=model.spec,
+                parameters=plain(dict(model.parameters)),
+                source_sha256=model.source,
+                inputs=seen,
+                info=outputs[0].record.info,
+            ),
+            scores=scores,
+            stages=stages,
+            probes={
+                probe: self._probe(probe, samples_of([one.probes[probe] for one in outputs])[main], samples[main])
+                for probe in outputs[0].probes
+            },
+            limit=limit,
+            train_range=scale,
+            rankable=limit is None and scores[main].coverage >= COVERAGE_THRESHOLD,
+            fits=[one.record for one in outputs],
+            environment=describe_environment(self.setting.device),
+            created=now(),
+        )
+        folder = self.setting.out / data.task.id.replace("/", "--") / _run_name(result, key)
+        for one in outputs:
+            work = store.path(one.record.key) / "work"
+            if work.is_dir() and any(work.iterdir()):
+                target = folder / "artifacts" / folder_name(one.record.key)
+                shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
+        if not model.asks_service:  # there, stages are ways of reading one answer
+            draw_stages(folder / "stages.png", result)
+        curves = Curves(curves=outputs[0].curves[:12])
+        draw_curves(folder / "learning_curves.png", result, curves.curves)
+        return write_run(folder, result, predictions, self._probe_frame(outputs), curves)
+
+    def _probe(self, name: str, altered: Sample, own: Sample) -> Probe:
+        """A probe's scores, and their difference to the model's on the same rows."""
+        metric = METRICS.get(self.data.task.main_metric)
+        gap = differences(altered, own)[metric.name]
+        coverage = min(altered.coverage, own.coverage)
+        return Probe(scores=score(altered), difference=gap, reading=reading(name, gap, coverage, metric))
+
+    def _probe_frame(self, outputs: Sequence[FitOutputs]) -> pd.DataFrame | None:
+        """What was predicted of altered inputs, so that the probes' scores can be recomputed; None without probes."""
+        import pandas as pd
+
+        frames = [
+            self._frame([(one.record, one.probes[probe]) for one in outputs]).assign(probe=probe)
+            for probe in outputs[0].probes
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else None
+
+    def _frame(self, outputs: Sequence[tuple[FitRecord, Predictions]]) -> pd.DataFrame:
+        """Predictions as a table; targets are read here at the latest, when every fit is done."""
+        import pandas as pd
+
+        rows = [
+            (sample_id, split, record.fold, record.seed, value, record.size)
+            for record, predictions in outputs
+            for split, values in predictions.items()
+            for sample_id, value in values.items()
+        ]
+        frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "size"])
+        frame["prediction"] = frame["prediction"].astype(float)
+        ids = frame["id"].unique().tolist()
+        self.targets.need(ids)
+        hashes = {m: self.data.target_hash(m, self.targets.known[m]) for m in ids}
+        frame["target_hash"] = frame["id"].map(hashes)
+        return frame.drop(columns="size") if (frame["size"] == 1).all() else frame
+
+
+def _with_remarks(frame: pd.DataFrame, outputs: Sequence[FitOutputs]) -> pd.DataFrame:
     """Add what the model says of single rows: their status where it has no prediction, its standard deviations."""
+    sizes = frame["size"] if "size" in frame else [1.0] * len(frame)
 
     def collected(values: str) -> list[Any]:
-        by_part = {(p.record.seed, p.record.fold): getattr(p, values) for p in parts}
-        keys = zip(frame["seed"], frame["fold"], frame["split"], frame["id"], strict=True)
-        return [by_part[seed, fold].get(split, {}).get(material) for seed, fold, split, material in keys]
+        by_fit = {one.record.key: getattr(one, values) for one in outputs}
+        keys = zip(frame["seed"], frame["fold"], sizes, frame["split"], frame["id"], strict=True)
+        return [by_fit[FitKey(*key)].get(split, {}).get(sample_id) for *key, split, sample_id in keys]
 
     said, failed = collected("statuses"), frame["prediction"].isna()
     frame["status"] = [
         "ok" if not bad else word if word not in (None, "ok") else "failed"
         for word, bad in zip(said, failed, strict=True)
     ]
-    if any(part.deviations for part in parts):
+    if any(one.deviations for one in outputs):
         frame["prediction_std"] = np.array(collected("deviations"), dtype=float)
     return frame
 
@@ -298,18 +376,3 @@ def _run_name(result: Result, key: str | None) -> str:
     tier = "" if result.text == "none" else f"-{result.text}"
     kind = "-probes" if result.probes else ""
     return f"{result.model.name}{tier}-{result.protocol}-{result.split}{kind}-{tail}"
-
-
-def _frame(data: TaskData, parts: Sequence[tuple[PartRecord, Predictions]]) -> pd.DataFrame:
-    import pandas as pd
-
-    hashes = {m: data.target_hash(m, v) for m, v in zip(data.ids, data.targets(data.ids).tolist(), strict=True)}
-    rows = [
-        (material, split, record.fold, record.seed, value, hashes[material])
-        for record, predictions in parts
-        for split, values in predictions.items()
-        for material, value in values.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "target_hash"])
-    frame["prediction"] = frame["prediction"].astype(float)
-    return frame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,21 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .calls import call, mapping
-from .difference import Difference
-from .scoring import COVERAGE_THRESHOLD
-from .task import TaskData
+from .metrics import Metric
+from .predictor_calls import call, mapping
+from .resolve import Model
+from .scoring import COVERAGE_THRESHOLD, Difference
+from .task import Rows, TaskData
 
-# What is exchanged together, by name of the probe.
-EXCHANGES: dict[str, tuple[str, ...]] = {
-    "image of another row": ("image", "density"),
-    "text of another row": ("text", "formula"),
-}
-# What is replaced by something that tells nothing of the row.
-BLANKS: dict[str, tuple[str, ...]] = {"blank image": ("image", "density"), "no text": ("text",)}
-VERSION = 2  # of what is altered and how; finished parts of another version are not used
-_AVERAGED = 256  # rows learnt from that the blank image is the mean colour of
-Rows = Mapping[str, Mapping[str, Any]]
+VERSION = 3  # of what is altered and how; finished fits of another version are not used
+_AVERAGED = 256  # training rows that a blank value is the mean of
 Alter = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -34,70 +26,78 @@ def others(ids: Sequence[str]) -> dict[str, str]:
 
     It depends on the ids alone, not on their order.
     """
-    ranked = sorted(ids, key=lambda material: hashlib.sha256(material.encode()).hexdigest())
+    ranked = sorted(ids, key=lambda sample_id: hashlib.sha256(sample_id.encode()).hexdigest())
     return dict(zip(ranked, [*ranked[1:], *ranked[:1]], strict=True))
 
 
 def probe_predictions(
-    name: str, predictor: Any, data: TaskData, ids: Sequence[str], learnt: Sequence[str]
+    model: Model, predictor: Any, data: TaskData, ids: Sequence[str], learnt: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Predictions of altered inputs, by name of the probe: the predictor's own, or with inputs exchanged or blank.
 
     Args:
-        name: what the model is called.
-        predictor: a fitted predictor.
-        data: the task.
+        model: the model.
+        predictor: the model, fitted.
+        data: the task, with the inputs that the model is handed.
         ids: the rows to predict.
-        learnt: the rows it was fitted on; a blank image has their mean colour and density.
+        learnt: the rows it was fitted on; a blank image has their mean colour, a blank density their mean.
     """
     if callable(getattr(predictor, "predict_probes", None)):
-        return mapping(name, predictor, "predict_probes", data.inputs(ids))
-    seen, first = getattr(predictor, "inputs", None), data.rows[ids[0]]
-
-    def there(columns: Sequence[str]) -> list[str]:
-        present = [column for column in columns if column in first]
-        return present if seen is None or set(seen) & set(present) else []
-
+        return mapping(model, predictor, "predict_probes", data.table(ids))
+    rows = data.rows
     altered: dict[str, Alter] = {}
-    for probe, columns in EXCHANGES.items():
-        if used := there(columns):
-            altered[probe] = _exchanging(data.rows, others(ids), used)
-    for probe, columns in BLANKS.items():
-        if used := there(columns):
-            altered[probe] = _blanking(_blank_of(data.rows, sorted(learnt)[:_AVERAGED], used))
+    for word in dict.fromkeys(one.probe for one in data.inputs.values() if one.probe):
+        names = [name for name, one in data.inputs.items() if one.probe == word]
+        altered[f"{word} of another row"] = _exchanging(rows, others(ids), names)
+    for probe in dict.fromkeys(one.blank_probe for one in data.inputs.values() if one.blank_probe):
+        blank = {
+            name: one.blank([rows[sample_id][name] for sample_id in sorted(learnt)[:_AVERAGED]])
+            for name, one in data.inputs.items()
+            if one.blank_probe == probe
+        }
+        altered[probe] = _blanking(blank)
     return {
         probe: call(
-            name, "predict", partial(predictor.predict, replace(data, rows=_Altered(data.rows, alter)).inputs(ids))
+            model, "predict", partial(predictor.predict, replace(data, altered=_Altered(rows, alter)).table(ids))
         )
         for probe, alter in altered.items()
     }
 
 
-def reading(probe: str, difference: Difference, coverage: float) -> str:
+def reading(probe: str, difference: Difference, coverage: float, metric: Metric) -> str:
     """What a probe says, in a sentence.
 
     Args:
         probe: its name.
-        difference: RMSE of the probe minus RMSE of the model.
+        difference: the metric of the probe minus that of the model.
         coverage: share of usable predictions, the smaller one of probe and model.
+        metric: the metric that ranks.
     """
     if coverage < COVERAGE_THRESHOLD:
         return f"{probe}: nothing can be said, only {coverage:.0%} of the predictions are there."
     if difference.value is None or difference.low is None or difference.high is None:
         return f"{probe}: nothing can be said, the difference is undefined."
-    moved = f"{probe}: RMSE moves by {difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
-    part = next((word for word in ("image", "text", "examples") if word in probe), "what was altered")
-    if difference.low > 0:
+    moved = f"{probe}: {metric.label} moves by {difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
+    part = _what(probe)
+    worse = difference.low > 0 if metric.direction == "lower" else difference.high < 0
+    better = difference.high < 0 if metric.direction == "lower" else difference.low > 0
+    if worse:
         return f"{moved}; {part} used."
-    if difference.high < 0:
+    if better:
         return f"{moved}, for the better; {part} misleading."
     return f"{moved}; the score does not move, so no use of {part} shows."
 
 
-def _exchanging(rows: Rows, partners: Mapping[str, str], columns: Sequence[str]) -> Alter:
-    def alter(material: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        other = rows[partners.get(material, material)]
-        return {**row, **{column: other[column] for column in columns}}
+def _what(probe: str) -> str:
+    """The word for what a probe alters, as in "image of another row", "blank image", "no text"."""
+    first, _, rest = probe.partition(" ")
+    return first if rest == "of another row" else rest.split(",")[0] if first in ("blank", "no") else "what was altered"
+
+
+def _exchanging(rows: Rows, partners: Mapping[str, str], names: Sequence[str]) -> Alter:
+    def alter(sample_id: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        other = rows[partners.get(sample_id, sample_id)]
+        return {**row, **{name: other[name] for name in names}}
 
     return alter
 
@@ -106,33 +106,14 @@ def _blanking(blank: Mapping[str, Any]) -> Alter:
     return lambda _, row: {**row, **blank}
 
 
-def _blank_of(rows: Rows, ids: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
-    """An empty text; an image and a density of one value, the mean over some rows."""
-    blank: dict[str, Any] = {}
-    if "text" in columns:
-        blank["text"] = ""
-    if "density" in columns:
-        mean = float(np.mean([rows[material]["density"].mean() for material in ids]))
-        blank["density"] = np.full_like(rows[ids[0]]["density"], mean)
-    if "image" in columns:
-        from PIL import Image
-
-        pictures = [Image.open(io.BytesIO(rows[material]["image"])).convert("RGB") for material in ids]
-        colour = np.mean([np.asarray(picture).mean(axis=(0, 1)) for picture in pictures], axis=0)
-        file = io.BytesIO()
-        Image.new("RGB", pictures[0].size, tuple(colour.round().astype(int).tolist())).save(file, "PNG")
-        blank["image"] = file.getvalue()
-    return blank
-
-
 class _Altered(Mapping[str, Mapping[str, Any]]):
     """Rows with something changed; read when they are asked for."""
 
     def __init__(self, rows: Rows, alter: Alter) -> None:
         self._rows, self._alter = rows, alter
 
-    def __getitem__(self, material: str) -> Mapping[str, Any]:
-        return self._alter(material, self._rows[material])
+    def __getitem__(self, sample_id: str) -> Mapping[str, Any]:
+        return self._alter(sample_id, self._rows[sample_id])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

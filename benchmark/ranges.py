@@ -1,4 +1,4 @@
-"""Which values of a model's parameters are searched."""
+"""The ranges of hyper-parameters that a search covers."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Range:
             found = replace(found, high=found.low + (found.high - found.low) // found.step * found.step)
         if text.count(":") > 2 or not found.low < found.high < math.inf or not whole or (found.log and found.low <= 0):
             raise ModelError(
-                f"'{name}={text}' is no range; write {name}=LOW:HIGH, LOW:HIGH:log, or LOW:HIGH:STEP for whole numbers."
+                f"invalid range '{name}={text}': expected {name}=LOW:HIGH, LOW:HIGH:log, or LOW:HIGH:STEP for integers"
             )
         return found
 
     @property
     def middle(self) -> float | int:
-        """A value in between, to try whether a model takes it."""
+        """A value in between, to test whether a model accepts it."""
         return self.low + 0.37 * (self.high - self.low) if self.step is None else int(self.low)
 
     def suggest(self, name: str, trial: optuna.Trial) -> float | int:
@@ -64,16 +64,16 @@ class Range:
 
 
 def search_ranges(model: Model, given: Mapping[str, str]) -> dict[str, Range]:
-    """What is searched: what was given, else what the model offers in its attribute `search`.
+    """The ranges to search: those given, else those the model offers in its attribute `search`.
 
     Raises:
-        ModelError: neither says anything, or a parameter is fixed and searched.
+        ModelError: there are none, or a parameter is both fixed and searched.
     """
     texts = dict(given) or {
         name: text for name, text in getattr(model.create(), "search", {}).items() if name not in model.parameters
     }
     if not texts:
-        raise ModelError(f"{model.name} says nothing to search; give --search NAME=LOW:HIGH[:log], repeatable.")
+        raise ModelError(f"{model.name} does not say what to search; give --search NAME=LOW:HIGH[:log], repeatable.")
     if both := [name for name in texts if name in model.parameters]:
         raise ModelError(f"{both[0]} is both set and searched; leave one out.")
     ranges = {name: Range.parse(name, text) for name, text in texts.items()}

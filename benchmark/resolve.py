@@ -13,17 +13,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .adapters import PredictionsFile, SklearnPredictor, read_predictions
 from .errors import EcdbenchError, ModelError, unknown_name
+from .registry import Registry
 from .source import source_sha256
 from .storage import sha256_file
 
-GROUP = "ecdbench.predictors"
 _neighbourhoods: list[str] = []  # folders on sys.path for the sake of a model file
 _PREDICTION_SUFFIXES = (".csv", ".parquet", ".json")
 
@@ -38,9 +38,9 @@ class Model:
         create: makes a predictor that has not been fitted.
         parameters: hyper-parameters given.
         source: hash of the code behind it; None where it cannot be known, and then nothing is cached.
-        inputs: the columns it says it looks at; None where it does not say.
-        ids: the ids it can predict, where that is limited.
-        asks_service: whether it asks a service, so that each prediction costs something.
+        inputs: the inputs it says it looks at; None where it does not say.
+        ids: the ids it can predict, where they are limited.
+        asks_service: whether it uses a service, so that each prediction costs something.
     """
 
     name: str
@@ -53,16 +53,15 @@ class Model:
     asks_service: bool = False
 
 
-def registered() -> dict[str, EntryPoint]:
-    """Every registered model by name: this package's and other packages', through the group `ecdbench.predictors`."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+# Registered models are classes, and are made afresh for each fit: only the entry points are used.
+PREDICTORS: Registry[Any] = Registry("ecdbench.predictors", "model")
 
 
 def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
     """Find the model that `spec` means.
 
     Args:
-        spec: see the module; or a predictor class, a predictor, or a scikit-learn regressor.
+        spec: see the module; or a predictor class, a predictor, or a scikit-learn estimator.
         parameters: keyword arguments of its `__init__`.
 
     Raises:
@@ -71,15 +70,14 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
     parameters = dict(parameters or {})
     if not isinstance(spec, str):
         return _from_object(spec, parameters)
-    names = registered()
-    if spec in names:
-        target = _load_entry_point(names[spec])
+    if spec in PREDICTORS:
+        target = _load_entry_point(PREDICTORS.points[spec])
         return _from_class(target, spec, spec, parameters)
     path = Path(spec)
     if path.suffix in _PREDICTION_SUFFIXES:
         return _from_predictions(path, spec, parameters)
     location, _, attribute = spec.partition(":")
-    module = _find_module(location, spec, [*names])
+    module = _find_module(location, spec, PREDICTORS.names())
     target = _pick(module, attribute, spec)
     name = attribute or Path(location).stem
     if inspect.isclass(target):
@@ -167,7 +165,7 @@ def _pick(module: ModuleType, attribute: str, spec: str) -> Any:
     if not found:
         raise ModelError(
             f"{spec} defines no predictor: a class with fit(train, validation, context) and predict(data), "
-            "or a scikit-learn regressor."
+            "or a scikit-learn estimator."
         )
     if len(found) > 1:
         choices = " or ".join(f"{spec}:{name}" for name in found)
@@ -196,7 +194,7 @@ def _is_estimator(value: Any) -> bool:
 
 def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -> Model:
     if not _has_methods(target):
-        raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
+        raise ModelError(f"{spec} is not a predictor: it needs fit(train, validation, context) and predict(data).")
     if _is_estimator(target):
         features = parameters.pop("features", "pixels")
         _check_parameters(target, spec, parameters)
@@ -236,10 +234,10 @@ def _from_object(
     if _is_estimator(target):
         features = parameters.pop("features", "pixels")
         if parameters:
-            raise ModelError(f"{spec} is built already; only features can be set, not {', '.join(parameters)}.")
+            raise ModelError(f"{spec} is an object already; only features can be set, not {', '.join(parameters)}.")
         return _sklearn_model(target, features, name, spec, source)
     if not _has_methods(target):
-        raise ModelError(f"{spec} is no predictor: it needs fit(train, validation, context) and predict(data).")
+        raise ModelError(f"{spec} is not a predictor: it needs fit(train, validation, context) and predict(data).")
     import copy
 
     return Model(name, spec, lambda: copy.deepcopy(target), parameters, source, getattr(target, "inputs", None))
@@ -253,9 +251,8 @@ def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: 
         usual = {}
     given = {key: value for key, value in given.items() if usual.get(key) != value}
     given |= {"features": features} if features != "pixels" else {}
-    inputs = ({"pixels": "image", "composition": "formula"}.get(features, features),)
-    create = lambda: SklearnPredictor(estimator, features)  # noqa: E731
-    return Model(name, spec, create, given, source, inputs)
+    create = partial(SklearnPredictor, estimator, features)
+    return Model(name, spec, create, given, source, create().inputs)
 
 
 def _from_predictions(path: Path, spec: str, parameters: dict[str, Any]) -> Model:
@@ -281,7 +278,7 @@ def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> 
     known = list(signature.parameters)
     for name in parameters:
         if name not in known:
-            remedy = f"{spec} takes {', '.join(known)}." if known else f"{spec} takes none."
+            remedy = f"{spec} takes {', '.join(known)}." if known else f"{spec} takes no parameters."
             raise ModelError(unknown_name("parameter", name, known, remedy))
 
 

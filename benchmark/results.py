@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .difference import Difference
 from .errors import DataError
-from .scoring import Scores
+from .metrics import Kind
+from .predictor import LearningCurve
+from .protocols import FitKey
+from .scoring import Difference, Scores
 from .storage import write_atomically, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+RESULT, PREDICTIONS, PROBES, CURVES = "result.json", "predictions.parquet", "probes.parquet", "curves.json"
 _PREDICTION_COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64",
     "prediction": "float64", "status": "string",
 }  # fmt: skip
-_OPTIONAL_COLUMNS = {"target_hash": "string", "prediction_std": "float64", "check": "uint32"}
-
+_OPTIONAL_COLUMNS = {
+    "size": "float64", "target_hash": "string", "prediction_std": "float64", "check": "uint32",
+}  # fmt: skip
+_MOST_POINTS = 120
 
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ModelRecord(BaseModel):
-    """The model of a run: name, what was asked for, hyper-parameters, hash of its source, the columns it says it looks
-    at, and what it says of itself."""
+    """The model of a run.
+
+    Attributes:
+        name: what tables call it.
+        spec: what the user wrote.
+        parameters: hyper-parameters that were given.
+        source_sha256: hash of its source; None where it cannot be known.
+        inputs: the inputs it was handed, which are those that it states; None where it states none.
+        info: what it says of itself.
+    """
 
     name: str
     spec: str
@@ -44,55 +59,45 @@ class ModelRecord(BaseModel):
     info: dict[str, Any]
 
 
-class Usage(BaseModel):
-    """What a model behind a service took.
-
-    Attributes:
-        answers: answers that the predictions rest on; paid once, whenever that was.
-        sent: requests sent by this run, repeated ones included; 0 where all answers were there already.
-        prompt_tokens: tokens sent for the answers, as the service counts them; None where it does not say.
-        completion_tokens: tokens received.
-        cost: dollars for the answers; None where a price is unknown.
-        seconds_median: seconds from question to answer, half of the answers are faster; None where unknown.
-        seconds_p95: 95 % of the answers are faster.
-        models: names of the model that the service returned.
-        statuses: how many questions ended how.
-        cut: how many answers reached the bound on their length.
-    """
-
-    answers: Count
-    sent: Count
-    prompt_tokens: Count | None
-    completion_tokens: Count | None
-    cost: Amount | None
-    seconds_median: Amount | None
-    seconds_p95: Amount | None
-    models: list[str]
-    statuses: dict[str, Count]
-    cut: Count = 0
-
-
 class Probe(BaseModel):
-    """Scores on altered inputs, and what the alteration cost: RMSE of the probe minus RMSE of the model."""
+    """Scores on altered inputs, and what the alteration cost: the main metric of the probe minus that of the model."""
 
     scores: Scores
     difference: Difference
     reading: str
 
 
-class PartRecord(BaseModel):
-    """One fit: its seed and fold, rows learnt from, seconds, what the predictor says of it, what it took of a service,
-    notes for the reader."""
+class FitRecord(BaseModel):
+    """One fit.
+
+    Attributes:
+        seed: its seed.
+        fold: its fold.
+        size: share of the training rows it learnt from.
+        n_train: rows learnt from.
+        train_mean: mean of their targets.
+        seconds_fit: seconds that fitting took.
+        seconds_predict: seconds that predicting took.
+        info: what the predictor says of itself.
+        usage: what it took of a service, as `ecdbench.baselines.llm.usage.Usage` has it.
+        notes: sentences for readers of the result.
+    """
 
     seed: Count
     fold: Count
+    size: Annotated[float, Field(gt=0, le=1)] = 1.0
     n_train: Count
     train_mean: float
     seconds_fit: Amount
     seconds_predict: Amount
     info: dict[str, Any]
-    usage: Usage | None = None
+    usage: dict[str, Any] | None = None
     notes: list[str] = []
+
+    @property
+    def key(self) -> FitKey:
+        """What tells it from the other fits of its run."""
+        return FitKey(self.seed, self.fold, self.size)
 
 
 class Environment(BaseModel):
@@ -110,66 +115,110 @@ class Environment(BaseModel):
 class Result(BaseModel):
     """Everything a run says, except its predictions (`predictions.parquet` beside it).
 
-    `source` loads the task's data again where `task` alone does not: a folder, or `ORG/NAME@COMMIT/TARGET`.
-    `scores` are by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
-    cross-validation. `stages` are the same by stage, for a model that is trained in stages. `probes` are scores on
-    altered inputs of the split that ranks. `limit` is how many rows of each split were asked for, where not all were.
-    `rankable` is false where too many predictions failed.
+    Attributes:
+        schema_version: of this record.
+        task: task id.
+        target: name of the target.
+        unit: its unit.
+        kind: `regression` or `classification`.
+        metric: name of the metric that ranks.
+        source: loads the task's data again where `task` alone does not: a folder, or `ORG/NAME@COMMIT/TARGET`.
+        columns: sha256 of what the run read, by column of the dataset.
+        protocol: name of the protocol.
+        split: split scheme.
+        text: text tier.
+        channel: density channel.
+        seeds: one fit per seed and fold.
+        model: the model.
+        scores: by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
+            cross-validation.
+        stages: the same by stage, for a model that is trained in stages.
+        probes: scores on altered inputs of the split that ranks.
+        limit: how many rows of each split were asked for, where not all were.
+        train_range: maximum minus minimum of the targets that are learnt from.
+        rankable: false where too many predictions failed.
+        fits: one record per fit.
+        environment: where it was made.
+        created: when, UTC.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     target: str
     unit: str
+    kind: Kind = "regression"
+    metric: str = "rmse"
     source: str | None = None
-    content_sha256: dict[str, str]
+    columns: dict[str, Sha256]
     protocol: str
     split: str
     text: str
     channel: str
     seeds: list[int] = Field(min_length=1, max_length=10_000)
     model: ModelRecord
-    scores: dict[str, Scores]
+    scores: dict[str, Scores] = {}
     stages: dict[str, dict[str, Scores]] = {}
     probes: dict[str, Probe] = {}
     limit: int | None = None
     train_range: float
     rankable: bool
-    parts: list[PartRecord]
+    fits: list[FitRecord]
     environment: Environment
     created: datetime
 
     @property
     def notes(self) -> list[str]:
-        """What the reader should know, each sentence once."""
-        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
+        """What readers should know, each sentence once."""
+        return list(dict.fromkeys(note for fit in self.fits for note in fit.notes))
 
-    @property
-    def usage(self) -> Usage | None:
-        """What all parts took of a service; of several parts, seconds are the largest of theirs."""
-        used = [part.usage for part in self.parts if part.usage is not None]
-        if not used:
-            return None
 
-        def total(name: str) -> Any:
-            values = [getattr(usage, name) for usage in used]
-            return None if None in values else sum(values)
+Error = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e12)]
+Epoch = Annotated[int, Field(ge=0, le=10**7)]
 
-        def largest(name: str) -> float | None:
-            return max((v for usage in used if (v := getattr(usage, name)) is not None), default=None)
 
-        counts: Counter[str] = Counter()
-        for usage in used:
-            counts.update(usage.statuses)
-        sums = {name: total(name) for name in ("answers", "sent", "prompt_tokens", "completion_tokens", "cost")}
-        return Usage(
-            **sums,
-            seconds_median=largest("seconds_median"),
-            seconds_p95=largest("seconds_p95"),
-            models=sorted({model for usage in used for model in usage.models}),
-            statuses=dict(counts),
-            cut=sum(usage.cut for usage in used),
-        )
+class Curve(BaseModel):
+    """A `LearningCurve`, thinned out to a hundred points; `epochs` numbers them, None is not a finite error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    stage: str = Field(max_length=80)
+    epochs: list[Epoch] = Field(min_length=1, max_length=_MOST_POINTS)
+    train: list[Error | None] = Field(max_length=_MOST_POINTS)
+    validation: list[Error | None] = Field(max_length=_MOST_POINTS)
+    best_epoch: Epoch
+
+    @model_validator(mode="after")
+    def _fits(self) -> Curve:
+        if not len(self.epochs) == len(self.train) == len(self.validation):
+            raise ValueError("each epoch needs one error of train and one of validation")
+        return self
+
+
+class Curves(BaseModel):
+    """The learning curves of a run's first fit, one per stage: `curves.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    curves: list[Curve] = Field(max_length=12)
+
+
+def thinned(curve: LearningCurve) -> Curve:
+    """A learning curve for the record: four digits, a hundred points, the first, last and best epoch among them."""
+    train, validation = list(curve.train), list(curve.validation)
+    last = len(train) - 1
+    step = max(1, -(-len(train) // (_MOST_POINTS - 2)))
+    kept = sorted({*range(0, len(train), step), last, min(curve.best_epoch, last)}) if train else []
+
+    def at_kept(values: list[float]) -> list[float | None]:
+        return [float(f"{v:.4g}") if math.isfinite(v) and 0 <= v <= 1e12 else None for v in (values[i] for i in kept)]
+
+    return Curve(
+        stage=curve.stage[:80],
+        epochs=kept,
+        train=at_kept(train),
+        validation=at_kept(validation),
+        best_epoch=curve.best_epoch,
+    )
 
 
 @dataclass(frozen=True)
@@ -181,7 +230,7 @@ class Run:
 
     def predictions(self) -> pd.DataFrame:
         """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), and where they
-        are there `target_hash`, `prediction_std` (where the model states one), and `check` (of a submission).
+        apply `size` (share of the training rows), `target_hash`, `prediction_std` and `check` (of a submission).
 
         Raises:
             DataError: the file is absent or has other columns.
@@ -189,27 +238,51 @@ class Run:
         import pandas as pd
 
         try:
-            frame = pd.read_parquet(self.folder / "predictions.parquet")
+            frame = pd.read_parquet(self.folder / PREDICTIONS)
             optional = {name: kind for name, kind in _OPTIONAL_COLUMNS.items() if name in frame.columns}
             return frame.astype(_PREDICTION_COLUMNS | optional)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{self.folder} has no readable predictions.parquet; evaluate the model again.") from error
+            raise DataError(f"{self.folder} has no readable {PREDICTIONS}; evaluate the model again.") from error
+
+    def curves(self) -> Curves | None:
+        """The learning curves of the first fit; None where the model has none.
+
+        Raises:
+            DataError: the file does not hold learning curves.
+        """
+        file = self.folder / CURVES
+        if not file.is_file():
+            return None
+        try:
+            return Curves.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise DataError(f"{file} does not hold learning curves as `ecdbench evaluate` writes them.") from error
 
 
-def write_run(folder: Path, result: Result, predictions: pd.DataFrame, probes: pd.DataFrame | None = None) -> Run:
+def write_run(
+    folder: Path,
+    result: Result,
+    predictions: pd.DataFrame,
+    probes: pd.DataFrame | None = None,
+    curves: Curves | None = None,
+) -> Run:
     """Write a run folder; `result.json` comes last, so a folder that has one is complete.
 
     Args:
         folder: where.
         result: the record.
         predictions: as `Run.predictions` gives them.
-        probes: predictions of altered inputs, with a column `probe`, for `probes.parquet`.
+        probes: predictions of altered inputs, with a column `probe`.
+        curves: learning curves, where there are any.
     """
-    if probes is not None:
-        altered = probes
-        write_atomically(folder / "probes.parquet", lambda path: altered.to_parquet(path, index=False))
-    write_atomically(folder / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
-    write_text(folder / "result.json", result.model_dump_json(indent=1) + "\n")
+    tables = {PREDICTIONS: predictions} | ({} if probes is None else {PROBES: probes})
+    for name, table in tables.items():
+        write_atomically(folder / name, partial(table.to_parquet, index=False))
+    if curves is None or not curves.curves:
+        (folder / CURVES).unlink(missing_ok=True)
+    else:
+        write_text(folder / CURVES, curves.model_dump_json() + "\n")
+    write_text(folder / RESULT, result.model_dump_json(indent=1) + "\n")
     return Run(folder, result)
 
 
@@ -219,22 +292,24 @@ def read_run(folder: Path) -> Run:
     Raises:
         DataError: there is no run, or its record is not of this schema.
     """
-    file = folder / "result.json"
+    file = folder / RESULT
     if not file.is_file():
-        if inner := sorted(folder.glob("*/result.json")):
-            raise DataError(f"{folder} holds several runs; give one of them, such as {inner[0].parent}.")
-        raise DataError(f"{folder} is no run folder (no result.json); `ecdbench evaluate` prints where it puts a run.")
+        if inner := sorted(folder.glob(f"*/{RESULT}")):
+            raise DataError(f"{folder} holds several runs; name one of them, such as {inner[0].parent}.")
+        raise DataError(
+            f"{folder} is not a run folder (it has no {RESULT}); `ecdbench evaluate` prints the folder of a run."
+        )
     try:
         return Run(folder, Result.model_validate_json(file.read_bytes()))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(str(part)[:60] for part in first["loc"])
         raise DataError(f"{file} is not a result of schema {SCHEMA_VERSION} ({where}: {first['msg']}).") from error
 
 
 def find_runs(roots: Sequence[Path]) -> list[Path]:
     """Every run folder at or under the given folders, in order of path."""
-    found = {file.parent for root in roots for file in root.rglob("result.json")}
+    found = {file.parent for root in roots for file in root.rglob(RESULT)}
     return sorted(folder for folder in found if "artifacts" not in folder.parts)
 
 

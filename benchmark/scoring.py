@@ -1,18 +1,18 @@
-"""From predictions to scores: coverage, imputation, intervals."""
+"""From predictions to scores: imputation, coverage, intervals, and differences between models."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
 
-from .bootstrap import RESAMPLES, interval, resampled_metrics
-from .metrics import METRICS, metrics
+from .bootstrap import RESAMPLES, interval, resample
+from .metrics import Kind, Metric, Sample, metrics_for
 
 # Below this share of usable predictions a row is shown but not ranked.
 COVERAGE_THRESHOLD = 0.95
 _LARGEST = 1e100
+# Equal predictions differ by rounding; that is not a difference.
+_ROUNDING = 1e-9
 
 
 class Score(BaseModel):
@@ -25,91 +25,123 @@ class Score(BaseModel):
 
 
 class Scores(BaseModel):
-    """The metrics of one split.
+    """The metrics of one split; `scores["rmse"]` is one of them.
 
-    `skill` is 1 - RMSE / RMSE of the training mean; `rmse_over_range` is RMSE over the range of the training
-    targets. Intervals are 95 % percentile bootstrap over samples (over clusters where samples share a group).
+    Intervals are 95 % percentile bootstrap over samples (over clusters where samples share a group).
+
+    Attributes:
+        n: rows.
+        clusters: groups of rows.
+        coverage: share of predictions that could be scored.
+        metrics: by name, every registered metric that fits the kind of the target.
     """
 
     n: int
     clusters: int
     coverage: float
-    rmse: Score
-    r2: Score
-    mae: Score
-    skill: Score
-    rmse_over_range: Score
+    metrics: dict[str, Score]
+
+    def __getitem__(self, name: str) -> Score:
+        return self.metrics[name]
 
 
-SCORE_NAMES = ("rmse", "r2", "mae", "skill", "rmse_over_range")  # the fields of `Scores` that are a `Score`
+class Difference(BaseModel):
+    """First minus second in one metric, with its 95 % paired bootstrap interval; None where undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def separates(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Predictions beside what they are scored against.
-
-    Attributes:
-        target: shape (n,).
-        prediction: shape (seeds, n); failed ones replaced by the training mean.
-        train_mean: mean target of the training rows each sample was predicted from, shape (seeds, n).
-        clusters: cluster label, shape (n,).
-        coverage: share of usable predictions.
-    """
-
-    target: np.ndarray
-    prediction: np.ndarray
-    train_mean: np.ndarray
-    clusters: np.ndarray
-    coverage: float
-
-
-def usable(prediction: np.ndarray) -> np.ndarray:
-    """Which predictions can be scored: finite, and small enough to be squared."""
+def usable(prediction: np.ndarray, kind: Kind = "regression") -> np.ndarray:
+    """Which predictions can be scored: finite and small enough to be squared; for classification, probabilities."""
+    if kind == "classification":
+        return (prediction >= 0) & (prediction <= 1)
     return np.abs(prediction) < _LARGEST
 
 
-def impute(target: np.ndarray, prediction: np.ndarray, train_mean: np.ndarray, clusters: np.ndarray) -> Scored:
-    """Replace predictions that cannot be scored by the training mean, and count them.
+def make_sample(
+    target: np.ndarray,
+    prediction: np.ndarray,
+    baseline: np.ndarray,
+    clusters: np.ndarray,
+    scale: float = 1.0,
+    kind: Kind = "regression",
+) -> Sample:
+    """Replace predictions that cannot be scored by the baseline, and count them.
 
     Args:
         target: shape (n,).
-        prediction: shape (seeds, n).
-        train_mean: shape (seeds, n).
+        prediction: shape (seeds, n); NaN for a failed one.
+        baseline: mean training target behind each prediction, shape (seeds, n).
         clusters: shape (n,).
+        scale: range of the training targets.
+        kind: kind of the target.
     """
-    good = usable(prediction)
-    return Scored(target, np.where(good, prediction, train_mean), train_mean, clusters, float(good.mean()))
+    good = usable(prediction, kind)
+    return Sample(target, np.where(good, prediction, baseline), baseline, clusters, scale, float(good.mean()), kind)
 
 
-def score(scored: Scored, train_range: float, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
-    """Score predictions against targets, with intervals.
+def score(sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
+    """Score predictions by every metric that fits, with intervals.
 
     Args:
-        scored: predictions and targets.
-        train_range: maximum minus minimum of the training targets.
+        sample: predictions and targets.
         resamples: bootstrap resamples.
         seed: seed of the bootstrap.
     """
-    seeds = len(scored.prediction)
-    both = np.concatenate([scored.prediction, scored.train_mean])
-    values = _derived(metrics(scored.target, both), seeds, train_range)
-    draws = _derived(resampled_metrics(scored.target, both, scored.clusters, resamples, seed), seeds, train_range)
-    fields = {}
-    for name, per_seed in values.items():
-        low, high = interval(draws[name].mean(axis=0)) or (None, None)
-        spread = float(per_seed.std(ddof=1)) if seeds > 1 else None
-        fields[name] = Score(value=_known(float(per_seed.mean())), low=low, high=high, seed_std=_known(spread))
-    return Scores(n=len(scored.target), clusters=len(np.unique(scored.clusters)), coverage=scored.coverage, **fields)
+    metrics = metrics_for(sample.kind)
+    draws = resample(sample, metrics, resamples, seed)
+    return Scores(
+        n=len(sample.target),
+        clusters=len(np.unique(sample.clusters)),
+        coverage=sample.coverage,
+        metrics={name: _score(metric.function(sample), draws[name]) for name, metric in metrics.items()},
+    )
 
 
-def _derived(values: dict[str, np.ndarray], seeds: int, train_range: float) -> dict[str, np.ndarray]:
-    """Metrics of the model's rows, with those that need the floor's rows or the target's range."""
-    own = {name: values[name][:seeds] for name in METRICS}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own["skill"] = 1 - own["rmse"] / values["rmse"][seeds:]
-        own["rmse_over_range"] = own["rmse"] / train_range
-    return {name: np.where(np.isinf(value), np.nan, value) for name, value in own.items()}
+def mean_value(metric: Metric, sample: Sample) -> float:
+    """A metric's mean over seeds; NaN where it is undefined."""
+    return float(np.mean(metric.function(sample)))
+
+
+def mean_draws(metric: Metric, sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """A metric's mean over seeds on each bootstrap resample, shape (resamples,)."""
+    return resample(sample, {metric.name: metric}, resamples, seed)[metric.name].mean(axis=0)
+
+
+def differences(first: Sample, second: Sample) -> dict[str, Difference]:
+    """Paired differences, first minus second, by metric; both samples hold the same rows in the same order."""
+    metrics = metrics_for(first.kind)
+    one, two = resample(first, metrics), resample(second, metrics)
+    return {
+        name: difference(
+            mean_value(metric, first), mean_value(metric, second), one[name].mean(axis=0), two[name].mean(axis=0)
+        )
+        for name, metric in metrics.items()
+    }
+
+
+def difference(first: float, second: float, first_draws: np.ndarray, second_draws: np.ndarray) -> Difference:
+    """The difference of two values with the interval of its draws, shape (resamples,) each."""
+    gap = first_draws - second_draws
+    gap = np.where(np.abs(gap) <= _ROUNDING * np.abs(first_draws), 0.0, gap)
+    bounds = interval(gap)
+    if bounds is None or not np.isfinite([first, second]).all():
+        return Difference(value=None, low=None, high=None)
+    return Difference(value=first - second, low=bounds[0], high=bounds[1])
+
+
+def _score(per_seed: np.ndarray, draws: np.ndarray) -> Score:
+    low, high = interval(draws.mean(axis=0)) or (None, None)
+    spread = float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None
+    return Score(value=_known(float(per_seed.mean())), low=low, high=high, seed_std=_known(spread))
 
 
 def _known(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else value
+    return value if value is not None and np.isfinite(value) else None

@@ -1,17 +1,20 @@
-"""What a task is: the words of the benchmark as types, and the data a predictor is handed."""
+"""What a task is, and the data that predictors are handed."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .columns import OpenDataset, combined_sha256
+from .inputs import Input, InputOptions, offered_inputs
+from .metrics import MAIN_METRIC, Kind
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -19,22 +22,32 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "holdout")
 # Larger tables are written to disk and mapped, so that memory does not grow with the number of rows.
 _ROWS_IN_MEMORY = 4096
-_OPTIONAL = ("density", "text", "formula")
+
+Rows = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A scalar property.
+    """A property to predict.
 
     Attributes:
         name: column of the dataset.
-        unit: its unit, as in `GPa`.
+        unit: its unit, as in `GPa`; empty for classification.
         description: what it is, in words that fit a prompt.
+        kind: `regression`, or `classification` for a binary target (0 or 1), of which probabilities are predicted.
+        metric: the metric that ranks; by default that of the kind.
     """
 
     name: str
     unit: str
     description: str
+    kind: Kind = "regression"
+    metric: str = ""
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that ranks."""
+        return self.metric or MAIN_METRIC[self.kind]
 
 
 @dataclass(frozen=True)
@@ -46,53 +59,27 @@ class Task:
         dataset: the dataset's id.
         target: what is predicted.
         source: what loads this very task again: its id, `ORG/NAME@COMMIT/TARGET`, or the path of a folder and target.
-        content_sha256: content hash per file split.
-        channels: density channels the dataset offers; the first is the default.
-        text_tiers: text tiers it offers, besides `none`.
-        schemes: split schemes it offers; the first is the official one.
+        channels: density channels that the dataset offers; the first is the default.
+        text_tiers: text tiers that it offers, besides `none`.
+        schemes: split schemes that it offers; the first is the official one.
         license: license of the data.
         citation: what to cite.
-        main_metric: the metric that ranks.
     """
 
     id: str
     dataset: str
     target: Target
     source: str
-    content_sha256: Mapping[str, str]
     channels: tuple[str, ...]
     text_tiers: tuple[str, ...]
     schemes: tuple[str, ...]
     license: str
     citation: str
-    main_metric: str = "rmse"
 
     @property
-    def revision(self) -> str:
-        """The version of the data."""
-        return revision_of(self.content_sha256)
-
-
-def revision_of(content_sha256: Mapping[str, str]) -> str:
-    """A short name for one content of a dataset: twelve digits of the hash of its content hashes."""
-    return hashlib.sha256(json.dumps(dict(content_sha256), sort_keys=True).encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
-class InputOptions:
-    """What a predictor gets to see: text tier, density channel, split scheme."""
-
-    text: str = "none"
-    channel: str = "total"
-    scheme: str = "official"
-
-
-class TargetReader(Protocol):
-    """Reads one target's values by id, afresh at each call."""
-
-    def __call__(self, target: str) -> dict[str, float]:
-        """Values by id, of the rows that have one."""
-        ...
+    def main_metric(self) -> str:
+        """The metric that ranks."""
+        return self.target.main_metric
 
 
 @dataclass(frozen=True)
@@ -105,76 +92,152 @@ class TaskData:
     Attributes:
         task: the task.
         options: what the rows were prepared for.
-        rows: one mapping per id with `image` (PNG bytes), and where the dataset has them `density`
-            (array, e/A^3), `text` and `formula`.
+        inputs: the inputs that the dataset offers under these options, by name.
         splits: ids by split.
         folds: fold number by id, for every id.
         groups: the group each id belongs to; rows of one group are not independent.
+        dataset: where values are read from.
+        base_columns: the columns that define the task, by role: `id`, `target`, `split`, `group`, `fold`.
+        altered: rows that a probe has changed, instead of those of the dataset.
     """
 
     task: Task
     options: InputOptions
-    rows: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    inputs: Mapping[str, Input]
     splits: Mapping[str, Sequence[str]] = field(repr=False)
     folds: Mapping[str, int] = field(repr=False)
     groups: Mapping[str, str] = field(repr=False)
-    _read_targets: TargetReader = field(repr=False)
+    dataset: OpenDataset = field(repr=False)
+    base_columns: Mapping[str, str] = field(repr=False)
+    altered: Rows | None = field(default=None, repr=False)
 
     @property
     def ids(self) -> list[str]:
         """All ids of the task, in split order."""
-        return [material for split in SPLITS for material in self.splits[split]]
+        return [sample_id for split in SPLITS for sample_id in self.splits[split]]
 
-    def targets(self, ids: Iterable[str]) -> np.ndarray:
-        """Target values, shape (n,), in the task's unit."""
-        values = self._read_targets(self.task.target.name)
-        return np.array([values[material] for material in ids], dtype=float)
+    def only(self, inputs: Collection[str] | None) -> TaskData:
+        """The same task with some of its inputs; all of them for None."""
+        if inputs is None:
+            return self
+        return replace(self, inputs={name: one for name, one in self.inputs.items() if name in inputs})
 
-    def inputs(self, ids: Sequence[str]) -> Dataset:
-        """The inputs of some rows, as a `datasets.Dataset` without target: columns `id`, `image` (PIL),
-        and where there are any `density` (float array, e/A^3), `text`, `formula`."""
-        return self._dataset(ids, None)
+    def under(self, options: InputOptions) -> TaskData:
+        """The same task with another text tier or density channel."""
+        return replace(self, options=options, inputs=offered_inputs(self.dataset.columns, options))
+
+    @property
+    def rows(self) -> Rows:
+        """The inputs by id and name, read when they are asked for: `image` as PNG bytes, `density` as an array
+        (e/A^3), `text` and `formula` as strings."""
+        if self.altered is not None:
+            return self.altered
+        sources = {name: self.sources_of(name) for name in self.inputs}
+        columns = dict.fromkeys(column for of_one in sources.values() for column in of_one)
+        return _InputRows(self.dataset.rows(tuple(columns)), self.inputs, sources, frozenset(self.groups))
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """The columns that an input is read from."""
+        return self.inputs[name].sources(self.dataset.columns, self.options)
+
+    def read_targets(self, ids: Collection[str]) -> dict[str, float]:
+        """Target values by id, read afresh."""
+        name = self.task.target.name
+        return {sample_id: float(value) for sample_id, value in self.dataset.read([name], ids)[name].items()}
+
+    def targets(self, ids: Sequence[str]) -> np.ndarray:
+        """Target values, shape (n,), in the task's unit, read afresh."""
+        values = self.read_targets(ids)
+        return np.array([values[sample_id] for sample_id in ids], dtype=float)
+
+    def table(self, ids: Sequence[str], targets: np.ndarray | None = None) -> Dataset:
+        """Some rows as a `datasets.Dataset`: columns `id`, the inputs, and `target` where targets are given.
+
+        Args:
+            ids: which rows, in this order.
+            targets: their targets, shape (n,).
+        """
+        # A table of its own: a selection of a larger one would still hold the rest.
+        from datasets import Dataset
+
+        rows = self.rows if self.inputs else {}
+        features = self._features(rows, ids, targets is not None)
+        if len(ids) <= _ROWS_IN_MEMORY:
+            table = Dataset.from_dict(self._columns(rows, ids, targets), features=features)
+        else:
+            table = on_disk(self._parts(rows, ids, targets), features)
+        arrays = [name for name, one in self.inputs.items() if one.is_array]
+        arrays += [] if targets is None else ["target"]
+        return table.with_format("numpy", columns=arrays, output_all_columns=True) if arrays else table
 
     def labelled(self, ids: Sequence[str]) -> Dataset:
         """The inputs of some rows and their `target`."""
-        return self._dataset(ids, self.targets(ids))
+        return self.table(ids, self.targets(ids))
 
-    def target_hash(self, material: str, value: float) -> str:
+    def pins(self, inputs: Iterable[str], reads_folds: bool) -> dict[str, str]:
+        """sha256 of what a run reads, by column: ids, target, split, groups, folds where the protocol reads them, and
+        the sources of its inputs; each over the rows of the task.
+
+        Args:
+            inputs: names of inputs; those that the dataset does not offer are passed over.
+            reads_folds: whether the protocol reads the folds.
+        """
+        columns = [name for role, name in self.base_columns.items() if reads_folds or role != "fold"]
+        columns += [column for name in inputs if name in self.inputs for column in self.sources_of(name)]
+        return {name: self.pin(name) for name in dict.fromkeys(columns)}
+
+    def pin(self, column: str) -> str:
+        """sha256 of what the rows of the task hold in a column."""
+        return combined_sha256(self.dataset.digests(column), self.groups)
+
+    def target_hash(self, sample_id: str, value: float) -> str:
         """A short hash that ties a prediction to the target it was scored against."""
-        text = f"{self.task.id}/{material}/{value!r}"
+        text = f"{self.task.id}/{sample_id}/{value!r}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _dataset(self, ids: Sequence[str], targets: np.ndarray | None) -> Dataset:
-        # A table of its own: a selection of a larger one would still hold the rest.
-        features = self._features(targets is not None)
-        if len(ids) <= _ROWS_IN_MEMORY:
-            from datasets import Dataset
+    def _parts(self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(ids), _ROWS_IN_MEMORY):
+            part = slice(start, start + _ROWS_IN_MEMORY)
+            yield self._columns(rows, ids[part], None if targets is None else targets[part])
 
-            dataset = Dataset.from_dict(self._columns(ids, targets), features=features)
-        else:
-            starts = range(0, len(ids), _ROWS_IN_MEMORY)
-            parts = (slice(start, start + _ROWS_IN_MEMORY) for start in starts)
-            dataset = on_disk(
-                (self._columns(ids[part], None if targets is None else targets[part]) for part in parts), features
-            )
-        arrays = [name for name in ("density", "target") if name in features]
-        return dataset.with_format("numpy", columns=arrays, output_all_columns=True) if arrays else dataset
-
-    def _columns(self, ids: Sequence[str], targets: np.ndarray | None) -> dict[str, Any]:
-        rows = [self.rows[material] for material in ids]
-        columns: dict[str, Any] = {"id": list(ids), "image": [{"bytes": row["image"], "path": None} for row in rows]}
-        columns |= {name: [row[name] for row in rows] for name in _OPTIONAL if name in rows[0]} if rows else {}
+    def _columns(self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None) -> dict[str, Any]:
+        columns: dict[str, Any] = {"id": list(ids)}
+        for name, one in self.inputs.items():
+            columns[name] = [one.encode(rows[sample_id][name]) for sample_id in ids]
         return columns | ({} if targets is None else {"target": targets})
 
-    def _features(self, labelled: bool) -> Features:
-        from datasets import Array2D, Features, Image, Value
+    def _features(self, rows: Rows, ids: Sequence[str], labelled: bool) -> Features:
+        from datasets import Features, Value
 
-        first = next(iter(self.rows.values()))
-        features: dict[str, Any] = {"id": Value("string"), "image": Image()}
-        if "density" in first:
-            features["density"] = Array2D(shape=first["density"].shape, dtype="float32")
-        features |= {name: Value("string") for name in ("text", "formula") if name in first}
+        features: dict[str, Any] = {"id": Value("string")}
+        if self.inputs:
+            example = rows[ids[0] if ids else self.ids[0]]
+            features |= {name: one.feature(example[name]) for name, one in self.inputs.items()}
         return Features(features | ({"target": Value("float64")} if labelled else {}))
+
+
+class _InputRows(Mapping[str, Mapping[str, Any]]):
+    """Cells of a dataset as inputs, for the rows of a task."""
+
+    def __init__(
+        self, cells: Rows, inputs: Mapping[str, Input], sources: Mapping[str, Sequence[str]], ids: Collection[str]
+    ) -> None:
+        self._cells, self._inputs, self._sources, self._ids = cells, inputs, sources, ids
+
+    def __getitem__(self, sample_id: str) -> Mapping[str, Any]:
+        if sample_id not in self._ids:
+            raise KeyError(sample_id)
+        cells = self._cells[sample_id]
+        return {
+            name: one.read({column: cells[column] for column in self._sources[name]})
+            for name, one in self._inputs.items()
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
 
 def on_disk(parts: Iterable[Mapping[str, Any]], features: Features) -> Dataset:

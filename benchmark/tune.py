@@ -1,10 +1,10 @@
-"""Hyper-parameter search: Optuna over a model's parameters, scored by cross-validation, the holdout untouched."""
+"""Hyper-parameter search: Optuna over a model's parameters, scored by cross-validation; the holdout is untouched."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,10 @@ from filelock import FileLock, Timeout
 
 from .errors import EcdbenchError, MissingExtraError, ModelError
 from .evaluator import Setting, evaluate_model
-from .parts import Plan, cache_key
-from .predictor import silent
+from .fits import Extent, cache_key
+from .metrics import METRICS
+from .predictor import Progress, silent
+from .protocols import PROTOCOLS
 from .ranges import Range
 from .resolve import Model, resolve
 from .storage import write_atomically, write_json
@@ -32,13 +34,13 @@ class Tuning:
     Attributes:
         folder: with the study, `best.json`, `trials.csv`, `history.png` and `importances.png`.
         best: the best parameters found.
-        rmse: their out-of-fold RMSE, in the task's unit.
+        score: their out-of-fold score by the metric that ranks.
         study: Optuna's study.
     """
 
     folder: Path
     best: dict[str, Any]
-    rmse: float
+    score: float
     study: optuna.Study = field(repr=False)
 
 
@@ -48,7 +50,7 @@ def tune(
     ranges: Mapping[str, Range],
     trials: int,
     setting: Setting,
-    progress: Callable[[int, int, str], None] = silent,
+    progress: Progress = silent,
 ) -> Tuning:
     """Search until the study has this many finished trials; one that exists goes on.
 
@@ -66,7 +68,7 @@ def tune(
     try:
         import optuna
     except ImportError as error:
-        raise MissingExtraError("Tuning", "torch") from error
+        raise MissingExtraError("Tuning", "tune") from error
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = setting.out / data.task.id.replace("/", "--") / f"{model.name}-{_key(model, data, ranges, setting)}"
@@ -76,7 +78,7 @@ def tune(
             return _tune(model, data, ranges, trials, replace(setting, protocol="cv", out=folder / "runs"), progress)
     except Timeout as error:
         raise EcdbenchError(
-            f"Another process is at the study in {folder}; wait for it, or search with other settings."
+            f"Another process is running the study in {folder}; wait for it, or search with other settings."
         ) from error
 
 
@@ -86,20 +88,22 @@ def _tune(
     ranges: Mapping[str, Range],
     trials: int,
     setting: Setting,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
 ) -> Tuning:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    folder = setting.out.parent
+    folder, metric = setting.out.parent, METRICS.get(data.task.main_metric)
+    main = PROTOCOLS.get(setting.protocol).main_split
     study = optuna.create_study(
         study_name=model.name,
         storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=0),
+        direction="minimize" if metric.direction == "lower" else "maximize",
     )
-    _take_up(study)
+    _requeue(study)
     first = len(study.trials)
 
     def objective(trial: optuna.Trial) -> float:
@@ -109,35 +113,39 @@ def _tune(
         except ModelError as error:
             trial.set_user_attr("failure", str(error))
             raise optuna.TrialPruned from error
-        scores = run.result.scores["cv"]
+        scores = run.result.scores[main]
         if not run.result.rankable:  # failed predictions count as the mean, which may be better than the model
-            trial.set_user_attr("failure", f"only {scores.coverage:.0%} of the predictions are there.")
+            trial.set_user_attr("failure", f"only {scores.coverage:.0%} of the predictions could be scored.")
             raise optuna.TrialPruned
-        assert scores.rmse.value is not None
-        return scores.rmse.value
+        value = scores[metric.name].value
+        if value is None:
+            trial.set_user_attr("failure", f"{metric.label} is undefined.")
+            raise optuna.TrialPruned
+        return value
 
     while (done := _finished(study, first)) < trials:
-        progress(done, trials, _so_far(study))
-        # Seeded by place: a search that was interrupted draws what an uninterrupted one would.
+        progress(done, trials, _so_far(study, metric.label))
+        # Seeded by position: a search that was interrupted draws what an uninterrupted one would.
         study.sampler = optuna.samplers.TPESampler(seed=done)
         study.optimize(objective, n_trials=1)
-    progress(trials, trials, _so_far(study))
+    progress(trials, trials, _so_far(study, metric.label))
     if not _completed(study):
         reason = study.trials[-1].user_attrs.get("failure", "unknown")
         raise ModelError(f"All {trials} trials failed; the last one: {reason}")
-    _write(study, folder, model)
+    _write(study, folder, model, metric.name)
     return Tuning(folder, dict(study.best_params), float(study.best_value), study)
 
 
 def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Setting) -> str:
     """What a study depends on, as a short hash: another version of the model is another study."""
-    key = cache_key(model, data, "cv", setting.device, Plan("cv"))
+    protocol = PROTOCOLS.get("cv")
+    key = cache_key(model, data, "cv", protocol.reads_folds, setting.device, Extent(protocol.main_split))
     text = json.dumps([key, list(setting.seeds), {name: vars(found) for name, found in sorted(ranges.items())}])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _take_up(study: optuna.Study) -> None:
-    """Put trials that an interrupt left unfinished, and failed ones, back into the queue."""
+def _requeue(study: optuna.Study) -> None:
+    """Put trials that an interrupt left unfinished, and failed ones, back in the queue."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -166,11 +174,11 @@ def _completed(study: optuna.Study) -> bool:
     return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
-def _so_far(study: optuna.Study) -> str:
-    return f"best RMSE {study.best_value:.4g}" if _completed(study) else "trials"
+def _so_far(study: optuna.Study, label: str) -> str:
+    return f"best {label} {study.best_value:.4g}" if _completed(study) else "trials"
 
 
-def _write(study: optuna.Study, folder: Path, model: Model) -> None:
+def _write(study: optuna.Study, folder: Path, model: Model, metric: str) -> None:
     import warnings
 
     from matplotlib import rc_context
@@ -178,7 +186,7 @@ def _write(study: optuna.Study, folder: Path, model: Model) -> None:
     from optuna.visualization import matplotlib as plots
 
     parameters = {**model.parameters, **study.best_params}
-    write_json(folder / "best.json", {"model": model.spec, "parameters": parameters, "cv_rmse": study.best_value})
+    write_json(folder / "best.json", {"model": model.spec, "parameters": parameters, f"cv_{metric}": study.best_value})
     table = study.trials_dataframe(("number", "value", "state", "params", "user_attrs", "duration"))
     write_atomically(folder / "trials.csv", lambda path: table.to_csv(path, index=False))
     drawings = {"history": plots.plot_optimization_history}

@@ -1,98 +1,129 @@
-"""The leaderboard: sections of comparable runs, ranked by the main metric."""
+"""The leaderboard: sections of comparable runs, ranked by the main metric of their task."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..benchmark.bootstrap import one_thread
-from ..benchmark.difference import Difference
-from ..benchmark.predictor import silent
-from ..benchmark.task import revision_of
-from ..submissions.reference import References
-from ..submissions.text import printable
-from .contestants import Contestant, Filter, Progress, find_contestants
-from .statistics import ALPHA, standings
+from ..benchmark.errors import EcdbenchError
+from ..benchmark.metrics import Metric, metrics_for
+from ..benchmark.predictor import Progress, silent
+from ..benchmark.results import find_runs, read_run
+from ..benchmark.statistics import ALPHA, TESTS, rank_models
+from ..submissions.entry import accepted_entries, holds_entries
+from ..submissions.reference import Reference, References
+from ..submissions.rescoring import LeaderboardEntry, rescore_run
+from ..submissions.untrusted import printable
+from ..submissions.verify import verify_all
+
+FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
 
 
 @dataclass(frozen=True)
-class Rank:
-    """A row's place.
+class Filter:
+    """Which rows a board shows; None for all.
 
     Attributes:
-        place: its rank by RMSE.
-        low: the best rank that is not ruled out.
-        high: the worst rank that is not ruled out.
-        group: letters; rows that share one cannot be told apart.
-        p_first: Holm-corrected p-value of the difference to the first; None for the first itself.
-        gap: the difference to the first, with its own interval; None for the first itself.
+        task: a task, or a dataset's tasks.
+        inputs: models that look at exactly these inputs.
+        text: models that were given this text tier.
+        pretrained: pretrained models, or the others.
     """
 
-    place: int
-    low: int
-    high: int
-    group: str
-    p_first: float | None
-    gap: Difference | None
+    task: str | None = None
+    inputs: frozenset[str] | None = None
+    text: str | None = None
+    pretrained: bool | None = None
+
+    def wants_task(self, task: str) -> bool:
+        """Whether a task is shown."""
+        return self.task is None or self.task in (task, task.partition("/")[0])
+
+    def wants(self, entry: LeaderboardEntry) -> bool:
+        """Whether a row is shown."""
+        return (
+            (self.inputs is None or (entry.inputs is not None and frozenset(entry.inputs) == self.inputs))
+            and self.text in (None, entry.result.text)
+            and self.pretrained in (None, entry.is_pretrained)
+        )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A contestant in a section; without `rank` where it is not ranked."""
-
-    contestant: Contestant
-    rank: Rank | None
-
-    @property
-    def standing(self) -> str:
-        """What can be said of the row against the first."""
-        if self.rank is None:
-            return f"not ranked: {self.contestant.unranked}"
-        if self.rank.p_first is None:
-            return "first"
-        return "worse than the first" if self.rank.p_first < ALPHA else "cannot be told apart from the first"
+def standing(entry: LeaderboardEntry) -> str:
+    """How a row compares with the first."""
+    if entry.rank is None:
+        return f"not ranked: {entry.unranked}"
+    if entry.rank.p_first is None:
+        return FIRST
+    return WORSE if entry.rank.p_first < ALPHA else TIED
 
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of one task, split and protocol; `revision` names the data where the board has several versions of them."""
+    """Rows of one task, split and protocol, best first; those without a rank come last.
+
+    Attributes:
+        task: the task.
+        split: split scheme.
+        rows: at least one.
+        version: names the data where the board has several versions of them.
+    """
 
     task: str
-    unit: str
     split: str
-    protocol: str
-    rows: list[Row]
-    revision: str | None = None
+    rows: list[LeaderboardEntry]
+    version: str | None = None
+
+    @property
+    def reference(self) -> Reference:
+        """What the rows were scored against."""
+        return self.rows[0].reference
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol."""
+        return self.reference.protocol.name
+
+    @property
+    def unit(self) -> str:
+        """Unit of the target."""
+        return self.reference.data.task.target.unit
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics of the rows by name, the one that ranks first."""
+        found, main = metrics_for(self.reference.data.task.target.kind), self.reference.metric
+        return {main.name: main, **found}
 
     @property
     def title(self) -> str:
         """What the rows have in common."""
-        run = self.rows[0].contestant.run
-        folds = f"{len(run.reference.folds)}-fold cross-validation, out-of-fold predictions"
-        version = f", data {self.revision}" if self.revision else ""
-        scored = "holdout" if self.protocol == "fixed" else folds
-        return f"{self.task} ({self.unit}){version}, split {self.split}, {scored}, n = {run.scores[run.main].n}"
+        reference = self.reference
+        unit = f" ({self.unit})" if self.unit else ""
+        version = f", data {self.version}" if self.version else ""
+        scored = reference.protocol.describe(len(reference.fits))
+        n = len(self.rows[0].sample.target)
+        return f"{self.task}{unit}{version}, split {self.split}, {scored}, n = {n}"
 
     @cached_property
     def tied(self) -> list[str]:
-        """Names of the rows that cannot be told apart from the first, the first included."""
-        close = [row for row in self.rows if row.rank and (row.rank.p_first is None or row.rank.p_first >= ALPHA)]
-        return [row.contestant.name for row in close]
+        """Names of the rows that are tied with the first, the first included."""
+        return [entry.name for entry in self.rows if standing(entry) in (FIRST, TIED)]
 
     @property
-    def reading(self) -> str:
+    def summary(self) -> str:
         """The section in one plain sentence."""
-        ranked = [row for row in self.rows if row.rank]
+        ranked = [entry for entry in self.rows if entry.rank]
         if len(self.tied) < 2:
             return f"{self.tied[0]} is ahead of every other ranked row." if len(ranked) > 1 else ""
-        how = "paired bootstrap" if self.protocol == "fixed" else "paired bootstrap and corrected resampled t-test"
-        return (
-            f"Cannot be told apart from the first ({how}, Holm-corrected over all pairs, 5 %): {', '.join(self.tied)}."
-        )
+        how = " and ".join(TESTS[name] for name in self.reference.protocol.tests)
+        return f"Tied for 1st ({how}, Holm-corrected over all pairs, 5 %): {', '.join(self.tied)}."
 
 
 @dataclass(frozen=True)
@@ -116,54 +147,72 @@ def make_board(
         data_dir: where datasets that are not packaged are.
         progress: called with how many are done, how many there are, and the next one's name.
     """
-    with one_thread():
-        return _made(roots, wanted or Filter(), data_dir, progress)
-
-
-def _made(roots: Sequence[Path], wanted: Filter, data_dir: Path | None, progress: Progress) -> Board:
     left_out: list[str] = []
-    groups: dict[tuple[str, str, str, str], list[Contestant]] = {}
-    for one in find_contestants(roots, References(data_dir), wanted, left_out, progress):
-        result = one.result
-        key = (result.task, revision_of(result.content_sha256), result.split, result.protocol)
-        groups.setdefault(key, []).append(one)
-    versions = Counter(task for task, _ in {key[:2] for key in groups})
-    return Board(
-        [
-            Section(
-                task,
-                members[0].result.unit,
-                split,
-                protocol,
-                _ranked(members),
-                revision if versions[task] > 1 else None,
-            )
-            for (task, revision, split, protocol), members in sorted(groups.items(), key=lambda item: item[0])
-        ],
-        [printable(reason) for reason in left_out],
-    )
+    groups: dict[tuple[str, str, str, str], list[LeaderboardEntry]] = {}
+    with one_thread():
+        for entry in gather(roots, References(data_dir), wanted or Filter(), left_out, progress):
+            result = entry.result
+            key = (result.task, _version(entry.reference), result.split, result.protocol)
+            groups.setdefault(key, []).append(entry)
+        versions = Counter(task for task, _ in {key[:2] for key in groups})
+        sections = [
+            Section(task, split, _ranked(entries), version if versions[task] > 1 else None)
+            for (task, version, split, _), entries in sorted(groups.items(), key=lambda item: item[0])
+        ]
+    return Board(sections, [printable(reason) for reason in left_out])
 
 
-def _ranked(contestants: Sequence[Contestant]) -> list[Row]:
-    def rmse(one: Contestant) -> float:
-        value = one.run.scores[one.run.main].rmse.value
-        return math.inf if value is None else value
+def gather(
+    roots: Sequence[Path], references: References, wanted: Filter, left_out: list[str], progress: Progress
+) -> Iterator[LeaderboardEntry]:
+    """Verify every entry and recompute every run under `roots`.
 
-    in_order = sorted(contestants, key=rmse)
-    ranked = [one for one in in_order if one.unranked is None]
-    found = standings([one.run for one in ranked])
-    rows = [
-        Row(
-            one,
-            Rank(
-                index + 1,
-                int(found.rank_low[index]),
-                int(found.rank_high[index]),
-                found.groups[index],
-                float(found.p_values[0, index]) if index else None,
-                found.gaps[index] if index else None,
-            ),
-        )
-        for index, one in enumerate(ranked)
-    ]
-    return rows + [Row(one, None) for one in in_order if one.unranked is not None]
+    Args:
+        roots: folders of entries (in which every entry is verified), or folders with runs in them.
+        references: loads the tasks.
+        wanted: which rows are asked for.
+        left_out: gets a sentence for each entry or run that cannot be shown.
+        progress: called with how many are done, how many there are, and the next one's name.
+    """
+    entries = [root for root in roots if root == accepted_entries() or holds_entries(root)]
+    runs = [folder for root in roots if root not in entries for folder in find_runs([root])]
+    runs = [folder for folder in runs if not holds_entries(folder.parent)]  # entries are verified, or not shown
+    for verified in verify_all(entries, references, wanted.wants_task, progress):
+        if verified.refusal:
+            left_out.append(verified.refusal)
+        yield from filter(wanted.wants, verified.runs)
+    for done, folder in enumerate(runs):
+        progress(done, len(runs), folder.name)
+        try:
+            run = read_run(folder)
+            if not wanted.wants_task(run.result.task):
+                continue
+            entry = replace(rescore_run(run, references), curves=run.curves())
+        except Exception as error:  # noqa: BLE001 - whatever is in a folder, the others are shown
+            reason = str(error) if isinstance(error, EcdbenchError) else f"it cannot be read ({type(error).__name__})."
+            left_out.append(f"{folder.name}: {reason}")
+            continue
+        if wanted.wants(entry):
+            yield entry
+
+
+def _version(reference: Reference) -> str:
+    """A short name for the values that define a task: rows with another one are not comparable."""
+    return hashlib.sha256(json.dumps(reference.base_pins, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _ranked(entries: Sequence[LeaderboardEntry]) -> list[LeaderboardEntry]:
+    reference = entries[0].reference
+    metric = reference.metric
+    sign = 1 if metric.direction == "lower" else -1
+
+    def value(entry: LeaderboardEntry) -> float:
+        found = entry.score[metric.name].value
+        return math.inf if found is None else sign * found
+
+    in_order = sorted(entries, key=value)
+    ranked = [entry for entry in in_order if entry.unranked is None]
+    folds = reference.folds if "corrected_t" in reference.protocol.tests else None
+    ranks = rank_models([entry.sample for entry in ranked], metric, reference.protocol.tests, folds)
+    placed = [replace(entry, rank=rank) for entry, rank in zip(ranked, ranks, strict=True)]
+    return placed + [entry for entry in in_order if entry.unranked is not None]

@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..benchmark.difference import Difference, differences
+import numpy as np
+
 from ..benchmark.errors import DataError
-from ..benchmark.scoring import COVERAGE_THRESHOLD
-from ..submissions.rescore import RescoredRun
-from .statistics import fold_p_value
+from ..benchmark.metrics import Metric
+from ..benchmark.scoring import COVERAGE_THRESHOLD, Difference, differences
+from ..benchmark.statistics import by_folds, corrected_t_p_values
+from ..submissions.card import CARD, read_card
+from ..submissions.rescoring import LeaderboardEntry
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SAME = ("task", "protocol", "split", "content_sha256")
+
+def name_of(entry: LeaderboardEntry) -> str:
+    """What a run is called: as its entry's card says, or by its model and parameters."""
+    card = entry.folder.parent / CARD
+    return read_card(card).name if card.is_file() else entry.name
 
 
-def compare(first: RescoredRun, second: RescoredRun) -> dict[str, Difference]:
+def compare(first: LeaderboardEntry, second: LeaderboardEntry) -> dict[str, Difference]:
     """Differences, first minus second, on the split that ranks, by metric.
 
     Raises:
         DataError: the runs are not of one task, protocol and split, or one is of a few rows only.
     """
-    for name in _SAME:
-        one, two = getattr(first.run.result, name), getattr(second.run.result, name)
+    for name in ("task", "protocol", "split"):
+        one, two = getattr(first.result, name), getattr(second.result, name)
         if one != two:
-            shown = "" if name == "content_sha256" else f" ({one} and {two})"
-            raise DataError(f"The runs differ in {name}{shown}, so their samples cannot be paired.")
-    for run in (first, second):
-        if run.run.result.limit is not None:
-            raise DataError(
-                f"{run.run.folder} asked for {run.run.result.limit} rows only (--limit); compare whole runs."
-            )
-    one, two = ((run.scored[run.main], run.scores[run.main]) for run in (first, second))
-    return differences(one, two)
+            raise DataError(f"The runs differ in {name} ({one} and {two}), so their samples cannot be paired.")
+    ours, theirs = first.reference.base_pins, second.reference.base_pins
+    if changed := [column for column in ours if ours[column] != theirs.get(column)]:
+        raise DataError(f"The runs were made on different values of {changed[0]}, so their samples cannot be paired.")
+    for entry in (first, second):
+        if entry.result.limit is not None:
+            raise DataError(f"{entry.folder} predicts only {entry.result.limit} rows (--limit); compare whole runs.")
+    return differences(first.sample, second.sample)
 
 
-def corrected_t(first: RescoredRun, second: RescoredRun) -> float | None:
-    """P-value of the corrected resampled t-test of two cross-validated runs; None for the fixed protocol."""
-    return fold_p_value(first, second) if first.run.result.protocol == "cv" else None
+def corrected_t(first: LeaderboardEntry, second: LeaderboardEntry) -> float | None:
+    """P-value of the corrected resampled t-test of two runs; None where the protocol does not call for it."""
+    reference = first.reference
+    if "corrected_t" not in reference.protocol.tests:
+        return None
+    by_fold = np.array([by_folds(one.sample, reference.metric, reference.folds) for one in (first, second)])
+    return float(corrected_t_p_values(by_fold, reference.folds.ratio)[0, 1])
 
 
-def per_sample(first: RescoredRun, second: RescoredRun) -> pd.DataFrame:
+def per_sample(first: LeaderboardEntry, second: LeaderboardEntry) -> pd.DataFrame:
     """Both models' predictions of each sample, mean over seeds, where they differ most first.
 
     Returns:
@@ -50,38 +59,38 @@ def per_sample(first: RescoredRun, second: RescoredRun) -> pd.DataFrame:
     """
     import pandas as pd
 
-    one, two = first.scored[first.main], second.scored[second.main]
     frame = pd.DataFrame(
         {
-            "id": first.ids[first.main],
-            "target": one.target,
-            "first": one.prediction.mean(axis=0),
-            "second": two.prediction.mean(axis=0),
+            "id": first.ids,
+            "target": first.sample.target,
+            "first": first.sample.prediction.mean(axis=0),
+            "second": second.sample.prediction.mean(axis=0),
         }
     )
     frame["closer"] = (frame["first"] - frame["target"]).abs() - (frame["second"] - frame["target"]).abs()
     return frame.sort_values("closer", key=lambda values: -values.abs(), kind="stable", ignore_index=True)
 
 
-def coverages(*runs: RescoredRun) -> list[float]:
-    """Share of usable predictions of each run, on the split that ranks."""
-    return [run.scores[run.main].coverage for run in runs]
-
-
 def verdict(
-    first: str, second: str, differences: dict[str, Difference], coverage: Sequence[float], main: str = "rmse"
+    names: tuple[str, str], entries: tuple[LeaderboardEntry, LeaderboardEntry], differences: dict[str, Difference]
 ) -> str:
-    """One plain sentence on two models; of one that mostly failed, nothing is said but that."""
-    for name, share in zip((first, second), coverage, strict=True):
-        if share < COVERAGE_THRESHOLD:
-            return f"{name} is not judged: only {share:.0%} of its predictions are there."
-    difference = differences[main]
-    if difference.value is None:
-        return f"{first} and {second} cannot be compared: {main.upper()} is undefined."
-    if not difference.separates:
+    """One plain sentence on two models; if one mostly failed, it says that instead."""
+    for name, entry in zip(names, entries, strict=True):
+        if entry.sample.coverage < COVERAGE_THRESHOLD:
+            return f"{name} is not judged: only {entry.sample.coverage:.0%} of its predictions could be scored."
+    return sentence(names, entries[0].reference.metric, differences)
+
+
+def sentence(names: tuple[str, str], metric: Metric, differences: dict[str, Difference]) -> str:
+    """Which of two models is better by a metric, or that they are tied."""
+    first, second = names
+    gap = differences[metric.name]
+    if gap.value is None:
+        return f"{first} and {second} cannot be compared: {metric.label} is undefined."
+    if not gap.separates:
         return (
-            f"{first} and {second} cannot be told apart: the 95 % interval of their {main.upper()} difference, "
-            f"{difference.low:.3g} to {difference.high:.3g}, includes zero."
+            f"{first} and {second} are tied: the 95 % interval of their {metric.label} difference, {gap.low:.3g} to "
+            f"{gap.high:.3g}, includes zero."
         )
-    better, worse = (first, second) if difference.value < 0 else (second, first)
-    return f"{better} is better than {worse}: the 95 % interval of the {main.upper()} difference leaves zero out."
+    better, worse = (first, second) if metric.better(gap.value, 0.0) else (second, first)
+    return f"{better} is better than {worse}: the 95 % interval of the {metric.label} difference excludes zero."

@@ -31,7 +31,7 @@ def serve_page(page: str, ready: Callable[[str], None], port: int = 0) -> None:
                     self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Requests are not worth a line."""
+            """Requests are not logged."""
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         ready(f"http://127.0.0.1:{server.server_port}/")

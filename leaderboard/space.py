@@ -8,14 +8,16 @@ from typing import Any
 
 import yaml
 
+from ..benchmark.metrics import METRICS
 from ..benchmark.storage import write_text
 from ..submissions.card import slug_of
 from ..submissions.entry import folder_of
-from ..tasks.publish.ask import PublishError
-from ..tasks.publish.push import Pushed, push_folder
-from .board import Board, Row, Section
+from ..submissions.rescoring import LeaderboardEntry
+from ..tasks.hub.hub_client import HubError
+from ..tasks.hub.push import HUB_METRIC, Pushed, push_folder
+from .board import Board, Section
+from .formats import score_text, to_csv, to_json
 from .page import make_page
-from .render import text_of, to_csv, to_json
 
 _BOARD = "leaderboard.json"
 # What a static Space holds before anything was pushed to it.
@@ -44,37 +46,38 @@ def stage_space(board: Board, out: Path, repository: str, data_dir: Path | None 
     for section in board.sections:
         for row in section.rows:
             if entry := evaluation_entry(section, row, repository):
-                place = out / "eval_results" / slug_of(row.contestant.name) / f"{folder_of(section.task)}.yaml"
-                write_text(place, yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100))
+                file = out / "eval_results" / slug_of(row.name) / f"{folder_of(section.task)}.yaml"
+                write_text(file, yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100))
 
 
-def evaluation_entry(section: Section, row: Row, repository: str) -> list[dict[str, Any]] | None:
+def evaluation_entry(section: Section, entry: LeaderboardEntry, repository: str) -> list[dict[str, Any]] | None:
     """A row in the Hub's evaluation format; None for what is not a ranked entry on the official holdout.
 
-    The value is the skill, as the datasets' `eval.yaml` says.
+    The value is the one that the datasets' `eval.yaml` names.
     """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    one = row.contestant
-    scores = one.run.scores[one.run.main]
-    if one.card is None or row.rank is None or section.protocol != "fixed" or section.split != "official":
+    if entry.card is None or entry.rank is None or section.split != "official" or section.rows[0].main != "holdout":
         return None
-    if scores.skill.value is None:
+    main, shown = entry.reference.metric, METRICS.get(HUB_METRIC[entry.result.kind])
+    value = entry.score[shown.name].value
+    if value is None:
         return None
     dataset = section.task.partition("/")[0]
-    entry = EvalResultEntry(
+    made = EvalResultEntry(
         dataset_id=f"{repository.partition('/')[0]}/{dataset}",
-        task_id=one.result.target,
-        value=round(scores.skill.value, 6),
-        date=f"{one.result.created:%Y-%m-%d}",
+        task_id=entry.result.target,
+        value=round(value, 6),
+        date=f"{entry.result.created:%Y-%m-%d}",
         source_url=f"https://huggingface.co/spaces/{repository}",
         source_name="ecdbench leaderboard",
         notes=(
-            f"skill {text_of(scores.skill)}; RMSE {text_of(scores.rmse)} {section.unit}; rank {row.rank.place}, "
-            f"{row.rank.low} to {row.rank.high} not ruled out; seeds {len(one.result.seeds)}; text {one.result.text}"
+            f"{shown.label} {score_text(entry.score[shown.name])}; {main.label} {score_text(entry.score[main.name])}"
+            f"{f' {section.unit}' if main.unit else ''}; rank {entry.rank.rank}, {entry.rank.low} to {entry.rank.high} "
+            f"not ruled out; seeds {len(entry.result.seeds)}; text {entry.result.text}"
         ),
     )
-    found: list[dict[str, Any]] = eval_result_entries_to_yaml([entry])
+    found: list[dict[str, Any]] = eval_result_entries_to_yaml([made])
     return found
 
 
@@ -82,7 +85,7 @@ def push_space(board: Board, repository: str, private: bool, data_dir: Path | No
     """Push the board as a static Space; an unchanged board makes no new commit.
 
     Raises:
-        PublishError: no token, or one that may not write there; the Space holds something else.
+        HubError: no token, or one that may not write there; the Space holds something else.
         ServiceError: the Hub does not answer; the same command again completes the push.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -94,4 +97,4 @@ def push_space(board: Board, repository: str, private: bool, data_dir: Path | No
 def _check_is_board(_api: Any, info: Any) -> None:
     files = {file.rfilename for file in info.siblings or ()}
     if files - _EMPTY and _BOARD not in files:
-        raise PublishError(f"{info.id} exists and holds something else than a leaderboard; take another name.")
+        raise HubError(f"{info.id} exists and holds something other than a leaderboard", "choose another name")

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ..benchmark.errors import DataError
-from .strict_yaml import read_mapping
+from .untrusted import read_mapping
 
 CARD = "card.yaml"
-_INPUTS = Literal["image", "density", "formula", "text"]
 # ASCII only, so that two names which look alike are alike.
 _NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9.+_ -]{0,58}[A-Za-z0-9+])?$"
 # Cc, Cf, Cs, Co, Zl, Zp: invisible, or able to turn the direction of a line.
@@ -49,7 +48,7 @@ def _orcid(value: str) -> str:
         total = (total + int(digit)) * 2
     check = (12 - total % 11) % 11
     if digits[-1] != ("X" if check == 10 else str(check)):
-        raise ValueError("is no ORCID: its last digit does not fit the others")
+        raise ValueError("is not a valid ORCID: its check digit is wrong")
     return value
 
 
@@ -65,6 +64,7 @@ Orcid = Annotated[
 ]
 Link = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(?:[/?#][!-~]*)?$", max_length=300)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e12)]
+InputName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 _TEMPLATE_AUTHOR, _TEMPLATE_NOTES = "Your Name", "What a reader should know."
@@ -108,8 +108,8 @@ class Card(_Strict):
     authors: list[Author] = Field(min_length=1, max_length=50)
     licenses: Licenses
     link: Link | None = Field(None, description="Code or paper, https.")
-    inputs: list[_INPUTS] = Field(max_length=4, description="The columns the model looks at; [] for none.")
-    text_tier: Literal["none", "single", "key", "all"] = Field(description="The text it was given.")
+    inputs: list[InputName] = Field(max_length=12, description="The inputs the model looks at; [] for none.")
+    text_tier: InputName = Field(description="The text it was given, as in single, key, all; none for no text.")
     pretraining: Pretraining
     parameters: int | None = Field(None, ge=0, le=10**15, description="How many numbers it has learnt, in all.")
     hardware: Line | None = None
@@ -121,7 +121,9 @@ class Card(_Strict):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Card:
         if ("text" in self.inputs) != (self.text_tier != "none"):
-            raise ValueError("inputs and text_tier disagree: a model looks at text where it is given a tier of it")
+            raise ValueError(
+                "inputs and text_tier disagree: a model has the input text exactly where it has a text tier"
+            )
         if self.notes == _TEMPLATE_NOTES or any(author.name == _TEMPLATE_AUTHOR for author in self.authors):
             raise ValueError("it still holds texts of the template: fill in authors and notes")
         return self
@@ -179,7 +181,7 @@ licenses:
   code: Apache-2.0            # SPDX identifier
   # weights: Apache-2.0       # where there are weights
 # link: https://example.org/my-model
-inputs: [image]               # all it looks at, as in [formula, density]: image, density, formula, text; [] for nothing
+inputs: [image]               # all it looks at, as in [formula, density]; `ecdbench tasks show TASK` lists them
 text_tier: none               # the text it was given: none, single, key or all
 pretraining:
   # data: ImageNet-1k         # what it was trained on before

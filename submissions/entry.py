@@ -16,19 +16,20 @@ from functools import cache
 from pathlib import Path
 
 from ..benchmark.errors import DataError
+from ..benchmark.protocols import PROTOCOLS
+from ..benchmark.results import CURVES, PREDICTIONS, RESULT
 from ..tasks.catalogue import task_ids
 from .card import CARD, Card, read_card
 
-RESULT, PREDICTIONS, CURVES = "result.json", "predictions.parquet", "curves.json"
 # The largest file of each kind, in bytes.
 _LARGEST = {RESULT: 4 * 2**20, PREDICTIONS: 4 * 2**20, CURVES: 256 * 2**10}
-_RUN_FOLDER = re.compile(r"(fixed|cv)-[a-z0-9][a-z0-9_-]{0,30}")
+_SCHEME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _MOST_RUNS = 20
 _REMEDY = "`ecdbench submit` writes entries as they should be."
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryFolder:
     """An entry whose files are where they should be.
 
     Attributes:
@@ -43,7 +44,7 @@ class Entry:
 
     @property
     def task(self) -> str:
-        """The task that its place says."""
+        """The task that its location names."""
         return task_of(self.folder)
 
 
@@ -58,26 +59,26 @@ def folder_of(task: str) -> str:
 
 
 def task_of(entry: Path) -> str:
-    """The task that an entry's place says."""
-    return _place(entry).parent.name.replace("--", "/")
+    """The task that an entry's location names."""
+    return _absolute(entry).parent.name.replace("--", "/")
 
 
 def holds_entries(root: Path) -> bool:
     """Whether a folder is one of entries (or an entry), not of runs."""
-    depths = ["*/*"] + (["*"] if _is_task(_place(root).name) else []) + (["."] if (root / CARD).is_file() else [])
+    depths = ["*/*"] + (["*"] if _is_task(_absolute(root).name) else []) + (["."] if (root / CARD).is_file() else [])
     found = (file.parent for depth in depths for file in root.glob(f"{depth}/*/{RESULT}"))
-    return any(_RUN_FOLDER.fullmatch(folder.name) for folder in found)
+    return any(_is_run(folder.name) for folder in found)
 
 
 def find_entries(root: Path) -> Iterator[Path]:
-    """Every place under `root` where an entry is, or seems to be meant.
+    """Every path under `root` where an entry is, or seems to be meant.
 
     Args:
         root: an entry, a task's folder, or a folder with tasks' folders in it.
     """
     if not root.is_dir():
         yield root
-    elif _is_task(_place(root).name):
+    elif _is_task(_absolute(root).name):
         yield from _children(root)
     elif any(_is_task(name) for name in _names(root)):
         for child in _children(root):
@@ -89,34 +90,39 @@ def find_entries(root: Path) -> Iterator[Path]:
         yield root
 
 
-def open_entry(folder: Path) -> Entry:
+def open_entry(folder: Path) -> EntryFolder:
     """Open an entry: its files are where they should be and not too large, its card is a card of that name.
 
     Raises:
         DataError: there is anything that should not be there, or something is missing.
     """
     if folder.is_symlink() or not folder.is_dir():
-        raise DataError(f"{folder} is no folder; an entry is one (unpack an archive). {_REMEDY}")
+        raise DataError(f"{folder} is not a folder; an entry is one (unpack an archive). {_REMEDY}")
     runs = []
     for name in _names(folder):
-        place = folder / name
-        if place.is_symlink():
-            raise DataError(f"{place} is a link; an entry holds files only.")
-        if name == CARD and place.is_file():
+        path = folder / name
+        if path.is_symlink():
+            raise DataError(f"{path} is a link; an entry holds files only.")
+        if name == CARD and path.is_file():
             continue
-        if not (_RUN_FOLDER.fullmatch(name) and place.is_dir()):
-            raise DataError(f"{place} does not belong into an entry. {_REMEDY}")
-        _check_run_folder(place)
-        runs.append(place)
+        if not (_is_run(name) and path.is_dir()):
+            raise DataError(f"{path} does not belong in an entry. {_REMEDY}")
+        _check_run_folder(path)
+        runs.append(path)
     card = read_card(folder / CARD)
-    place = _place(folder)
-    if place.name != card.slug:
-        raise DataError(f"{folder} is called otherwise than its card says, {card.slug}; rename one of them.")
-    if not _is_task(place.parent.name):
+    path = _absolute(folder)
+    if path.name != card.slug:
+        raise DataError(f"{folder} does not have the name that its card gives it, {card.slug}; rename one of them.")
+    if not _is_task(path.parent.name):
         raise DataError(f"{folder} does not lie in the folder of a task, such as ecd-fcc--k_vrh. {_REMEDY}")
     if not 0 < len(runs) <= _MOST_RUNS:
         raise DataError(f"{folder} has {len(runs)} runs; an entry has one to {_MOST_RUNS}. {_REMEDY}")
-    return Entry(folder, card, runs)
+    return EntryFolder(folder, card, runs)
+
+
+def _is_run(name: str) -> bool:
+    """Whether a folder is named as that of a run: a protocol and a split scheme."""
+    return any(_SCHEME.fullmatch(name.removeprefix(f"{p}-")) for p in PROTOCOLS.names() if name.startswith(f"{p}-"))
 
 
 @cache
@@ -128,7 +134,7 @@ def _is_task(name: str) -> bool:
     return name in _task_folders()
 
 
-def _place(path: Path) -> Path:
+def _absolute(path: Path) -> Path:
     """A path whose last parts are names; links are not followed."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links, and loops of them fail
 
@@ -136,11 +142,11 @@ def _place(path: Path) -> Path:
 def _check_run_folder(folder: Path) -> None:
     names = _names(folder)
     for name in names:
-        place = folder / name
-        if name not in _LARGEST or place.is_symlink() or not place.is_file():
-            raise DataError(f"{place} does not belong into an entry. {_REMEDY}")
-        if (size := place.stat().st_size) > _LARGEST[name]:
-            raise DataError(f"{place} has {size:,} bytes; at most {_LARGEST[name]:,} are accepted.")
+        path = folder / name
+        if name not in _LARGEST or path.is_symlink() or not path.is_file():
+            raise DataError(f"{path} does not belong in an entry. {_REMEDY}")
+        if (size := path.stat().st_size) > _LARGEST[name]:
+            raise DataError(f"{path} has {size:,} bytes; at most {_LARGEST[name]:,} are accepted.")
     for name in (RESULT, PREDICTIONS):
         if name not in names:
             raise DataError(f"{folder} has no {name}. {_REMEDY}")

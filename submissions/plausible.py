@@ -1,11 +1,10 @@
-"""What somebody should look at before it is ranked: predictions in another unit, or equal to the targets."""
+"""What a person should review before it is ranked: predictions in another unit, or equal to the targets."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..benchmark.metrics import metrics
-from ..benchmark.scoring import Scored
+from ..benchmark.metrics import Sample
 
 # Factors between units that are mixed up; any other factor from 3 on is found as well, without a name.
 _FACTORS = {
@@ -26,18 +25,20 @@ _MOST_CLOSE = 0.2
 _FAR = 3.0
 
 
-def suspicions(scored: Scored, targets: np.ndarray) -> list[str]:
-    """Sentences about the predictions of one split that somebody should look at; most often none.
+def suspicions(scored: Sample, targets: np.ndarray) -> list[str]:
+    """Sentences about the predictions of one split that a person should review; usually none.
 
     Args:
         scored: predictions, shape (seeds, n), beside targets, shape (n,).
         targets: all targets of the task, shape (m,).
     """
+    if scored.kind == "classification":  # many are certain and right, and probabilities have no unit
+        return []
     found = [_copied(scored, targets), _unit(scored, targets) or _range(scored, targets)]
     return [sentence for sentence in found if sentence]
 
 
-def _copied(scored: Scored, targets: np.ndarray) -> str | None:
+def _copied(scored: Sample, targets: np.ndarray) -> str | None:
     """Predictions that are equal to their targets, or many that are next to it, while the others are not.
 
     What is near the commonest target, such as no band gap, is no sign; nor is equality with a value that several rows
@@ -60,15 +61,15 @@ def _copied(scored: Scored, targets: np.ndarray) -> str | None:
     return f"{most / close.shape[1]:.0%} of the predictions are next to equal to their targets"
 
 
-def _unit(scored: Scored, targets: np.ndarray) -> str | None:
+def _unit(scored: Sample, targets: np.ndarray) -> str | None:
     """A factor, or a logarithm, that makes predictions fit far better that are worse than the training mean as they
     are."""
     prediction, target = scored.prediction.mean(axis=0), scored.target
 
     def rmse(values: np.ndarray) -> float:
-        return float(metrics(target, values)["rmse"])
+        return float(np.sqrt(np.mean((values - target) ** 2)))
 
-    own, floor = rmse(prediction), min(rmse(scored.train_mean.mean(axis=0)), float(target.std()))
+    own, floor = rmse(prediction), min(rmse(scored.baseline.mean(axis=0)), float(target.std()))
     enough = min(0.5 * own, 0.9 * floor)
     if own <= floor or target.std() <= 0.01 * targets.std():  # of targets that hardly differ, any factor fits
         return None
@@ -85,7 +86,7 @@ def _unit(scored: Scored, targets: np.ndarray) -> str | None:
     return f"the predictions fit far better times {factor:.3g}: are they in the task's unit?"
 
 
-def _range(scored: Scored, targets: np.ndarray) -> str | None:
+def _range(scored: Sample, targets: np.ndarray) -> str | None:
     """Predictions far outside what the targets span."""
     low, high = targets.min(), targets.max()
     reach = _FAR * (high - low) if high > low else max(abs(high), 1.0) * _FAR

@@ -1,91 +1,137 @@
-"""What runs are scored against: targets and folds of each task and protocol, read once."""
+"""What runs are scored against: targets, fits and column hashes of each task and protocol, read once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ..benchmark.evaluator import train_range
-from ..benchmark.protocol import Fold, folds_of, main_split
-from ..benchmark.scoring import Scored
+from ..benchmark.metrics import METRICS, Metric, Sample
+from ..benchmark.protocols import PROTOCOLS, Fit, FitKey, Protocol, learning_ids
+from ..benchmark.statistics import Folds
 from ..benchmark.task import TaskData
-from ..tasks.catalogue import find_task
-from ..tasks.load import default_data_dir, load_task
+from ..tasks.catalogue import default_data_dir, find_task, load_task
 
-Place = tuple[int, str, str]
+
+class PredictionKey(NamedTuple):
+    """What a run predicts once per seed."""
+
+    fold: int
+    size: float
+    split: str
+    sample_id: str
 
 
 @dataclass(frozen=True)
 class Reference:
     """A task's data under one protocol.
 
+    Targets are kept in memory: nothing that predicts runs here.
+
     Attributes:
         data: the task.
-        protocol: `fixed` or `cv`.
+        protocol: the protocol.
     """
 
     data: TaskData
-    protocol: str
+    protocol: Protocol
 
     @property
     def main(self) -> str:
         """The split that ranks."""
-        return main_split(self.protocol)
+        return self.protocol.main_split
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks."""
+        return METRICS.get(self.data.task.main_metric)
 
     @cached_property
-    def folds(self) -> dict[int, Fold]:
-        """Folds by number."""
-        return {fold.number: fold for fold in folds_of(self.data, self.protocol)}
+    def fits(self) -> list[Fit]:
+        """The fits of one seed."""
+        return self.protocol.plan(self.data)
 
     @cached_property
-    def places(self) -> Mapping[str, frozenset[Place]]:
-        """The (fold, split, id) that a whole run predicts, by split."""
-        found: dict[str, set[Place]] = {}
-        for fold in self.folds.values():
-            for split, ids in fold.predicted.items():
-                found.setdefault(split, set()).update((fold.number, split, material) for material in ids)
-        return {split: frozenset(places) for split, places in found.items()}
+    def predicted(self) -> Mapping[str, frozenset[PredictionKey]]:
+        """What a complete run predicts, by split."""
+        found: dict[str, set[PredictionKey]] = {}
+        for fit in self.fits:
+            for split, ids in fit.predicted.items():
+                keys = (PredictionKey(fit.fold, fit.size, split, sample_id) for sample_id in ids)
+                found.setdefault(split, set()).update(keys)
+        return {split: frozenset(keys) for split, keys in found.items()}
 
     @cached_property
     def ids(self) -> dict[str, list[str]]:
         """Ids by split, in the order in which runs are scored."""
-        return {split: sorted({material for _, _, material in places}) for split, places in self.places.items()}
-
-    def shared(self, split: str, scored: Scored) -> Scored:
-        """The same, with targets and clusters that all runs share: a board of thousands holds them once."""
-        known = self._truth.setdefault(split, scored)
-        return replace(scored, target=known.target, clusters=known.clusters)
+        return {split: sorted({key.sample_id for key in keys}) for split, keys in self.predicted.items()}
 
     @cached_property
-    def _truth(self) -> dict[str, Scored]:
-        return {}
+    def targets(self) -> dict[str, float]:
+        """Target values by id."""
+        return self.data.read_targets(self.data.ids)
+
+    def all_targets(self) -> np.ndarray:
+        """Every target of the task, shape (n,)."""
+        return np.array([self.targets[sample_id] for sample_id in self.data.ids])
+
+    def train_means(self, seeds: Iterable[int]) -> dict[FitKey, float]:
+        """Mean training target by fit."""
+        return {fit.key(seed): mean for seed in seeds for fit, mean in zip(self.fits, self._means, strict=True)}
 
     @cached_property
-    def train_means(self) -> dict[int, float]:
-        """Mean training target by fold."""
-        return {number: float(np.mean(self.data.targets(fold.train))) for number, fold in self.folds.items()}
+    def _means(self) -> list[float]:
+        return [float(np.mean([self.targets[sample_id] for sample_id in fit.train])) for fit in self.fits]
 
     @cached_property
     def train_range(self) -> float:
         """Maximum minus minimum of the targets that are learnt from."""
-        return train_range(self.data, self.protocol)
+        return float(np.ptp([self.targets[sample_id] for sample_id in learning_ids(self.fits)]))
 
     @cached_property
     def target_hashes(self) -> dict[str, str]:
         """The hash that ties a prediction to its target, by id."""
-        ids = self.data.ids
-        return {m: self.data.target_hash(m, t) for m, t in zip(ids, self.data.targets(ids).tolist(), strict=True)}
+        return {sample_id: self.data.target_hash(sample_id, value) for sample_id, value in self.targets.items()}
+
+    @cached_property
+    def base_pins(self) -> dict[str, str]:
+        """sha256 of the columns that define what is asked; runs are comparable where these are equal."""
+        return self.data.pins((), self.protocol.reads_folds)
+
+    def pin(self, column: str) -> str | None:
+        """sha256 of what the rows of the task hold in a column; None where there is no such column."""
+        if column not in self._pins:
+            self._pins[column] = self.data.pin(column) if column in self.data.dataset.columns else None
+        return self._pins[column]
+
+    @cached_property
+    def _pins(self) -> dict[str, str | None]:
+        return {}
+
+    @cached_property
+    def folds(self) -> Folds:
+        """The fold of each sample of the split that ranks, and rows predicted over rows learnt from."""
+        fold_of = {m: fit.fold for fit in self.fits for m in fit.predicted.get(self.main, ())}
+        ratios = [len(fit.predicted[self.main]) / len(fit.train) for fit in self.fits if self.main in fit.predicted]
+        return Folds(np.array([fold_of[m] for m in self.ids[self.main]]), float(np.mean(ratios)))
+
+    def shared(self, split: str, sample: Sample) -> Sample:
+        """The same, with the targets and clusters that all runs share: a board of thousands holds them once."""
+        known = self._truth.setdefault(split, sample)
+        return replace(sample, target=known.target, clusters=known.clusters)
+
+    @cached_property
+    def _truth(self) -> dict[str, Sample]:
+        return {}
 
 
 @dataclass(frozen=True)
 class References:
     """Loads each task once, for the runs that share it.
-
-    Targets are kept in memory: nothing that predicts runs here.
 
     Attributes:
         data_dir: where datasets that are not packaged are.
@@ -102,20 +148,19 @@ class References:
 
     def how_to_get(self, task: str) -> str:
         """The command that brings a task's data."""
-        module = find_task(task).dataset
-        verb = "fetch" if module.presence(self.data_dir or default_data_dir()) == "downloadable" else "build"
-        return f"{verb} {module.FACTS.id}"
+        dataset = find_task(task).dataset
+        verb = "fetch" if dataset.presence(self.data_dir or default_data_dir()) == "downloadable" else "build"
+        return f"{verb} {dataset.facts.id}"
 
-    def of(self, place: str, split: str, protocol: str) -> Reference:
+    def get(self, source: str, split: str, protocol: str) -> Reference:
         """The reference of a task (id, folder or Hub address), split scheme and protocol.
 
         Raises:
             DataError: unknown task, split or protocol; data absent or changed.
         """
-        key = (place, split, protocol)
+        key = (source, split, protocol)
         if key not in self._known:
-            if (place, split) not in self._loaded:
-                data = load_task(place, split=split, data_dir=self.data_dir)
-                self._loaded[place, split] = replace(data, _read_targets=cache(data._read_targets))
-            self._known[key] = Reference(self._loaded[place, split], protocol)
+            if (source, split) not in self._loaded:
+                self._loaded[source, split] = load_task(source, split=split, data_dir=self.data_dir)
+            self._known[key] = Reference(self._loaded[source, split], PROTOCOLS.get(protocol))
         return self._known[key]

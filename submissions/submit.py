@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import DataError
-from ..benchmark.results import PartRecord, Result, Run, read_run, write_run
-from ..benchmark.scoring import Scores
+from ..benchmark.protocols import PROTOCOLS
+from ..benchmark.results import RESULT, FitRecord, Run, read_run, write_run
 from ..benchmark.storage import write_text
-from .agreement import check_card, check_inputs, seen_text
 from .card import CARD, Card, card_of
-from .claims import rounded
-from .curves import curves_of
-from .entry import CURVES, folder_of
+from .checks import check_card, check_inputs, pins_of, rounded
+from .entry import folder_of
+from .predictions import checksums
 from .reference import References
-from .rescore import RescoredRun, rescore_run
-from .strict_yaml import read_mapping
-from .table import checksums
+from .rescoring import LeaderboardEntry, rescore_run, seen_text
+from .untrusted import read_mapping
 
 # An address that others know, too: a name with a domain, not a number, and no password in it.
 _PUBLIC = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/|$)")
@@ -43,26 +41,26 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
     card = card_of(read_mapping(card_file), card_file)
     found = {slot: rescore_run(run, references) for slot, run in _slots(runs, card).items()}
     for run in found.values():
-        result, folder = run.run.result, run.run.folder
+        result, folder = run.result, run.folder
         check_card(card, result, folder)
         check_inputs(card, run)
         if result.seeds != list(range(len(result.seeds))):
-            raise DataError(f"{folder} has chosen seeds, {result.seeds}; an entry has the seeds from 0 on (--seeds N).")
+            raise DataError(f"{folder} has the seeds {result.seeds}; an entry has the seeds 0, 1, ... (--seeds N).")
         if result.limit is not None:
-            raise DataError(f"{folder} asked for {result.limit} rows only (--limit); evaluate the model on all.")
+            raise DataError(f"{folder} predicts only {result.limit} rows (--limit); evaluate the model on all.")
     entries = {task: out / folder_of(task) / card.slug for task, _, _ in found}
     for task, entry in entries.items():
         _check_kept(entry, card, {f"{protocol}-{split}" for other, protocol, split in found if other == task})
     for (task, protocol, split), run in found.items():
-        _write(entries[task] / f"{protocol}-{split}", run)
+        _write(entries[task] / f"{protocol}-{split}", run, card)
     for entry in entries.values():
         write_text(entry / CARD, card_text(card))
     return list(entries.values())
 
 
 def _slots(runs: Sequence[Path], card: Card) -> dict[tuple[str, str, str], Run]:
-    """Runs by task, protocol and split. Of several, those step back that were made to probe the
-    model, and on a holdout those with another number of seeds than the card says."""
+    """Runs by task, protocol and split. Of several, those that were made to probe the model are passed over, and on a
+    fixed split those with another number of seeds than the card says."""
     slots: dict[tuple[str, str, str], list[Run]] = {}
     for folder in runs:
         run = read_run(folder)
@@ -70,7 +68,7 @@ def _slots(runs: Sequence[Path], card: Card) -> dict[tuple[str, str, str], Run]:
     chosen = {}
     for slot, there in slots.items():
         plain = [run for run in there if not run.result.probes] or there
-        if slot[1] == "fixed":
+        if not PROTOCOLS.get(slot[1]).reads_folds:
             plain = [run for run in plain if len(run.result.seeds) == card.seeds] or plain
         if len(plain) > 1:
             raise DataError(
@@ -83,7 +81,7 @@ def _slots(runs: Sequence[Path], card: Card) -> dict[tuple[str, str, str], Run]:
 
 def _check_kept(entry: Path, card: Card, replaced: set[str]) -> None:
     """The runs of an entry that stay must fit the card, too."""
-    for file in sorted(entry.glob("*/result.json")):
+    for file in sorted(entry.glob(f"*/{RESULT}")):
         if file.parent.name not in replaced:
             check_card(card, read_run(file.parent).result, file.parent)
 
@@ -95,19 +93,10 @@ def card_text(card: Card) -> str:
     return yaml.safe_dump(card.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True, width=110)
 
 
-def _write(folder: Path, run: RescoredRun) -> None:
-    frame = run.run.predictions().drop(columns=["target_hash"], errors="ignore")
-    if curves := curves_of(run.run.folder):
-        write_text(folder / CURVES, curves.model_dump_json() + "\n")
-    else:
-        (folder / CURVES).unlink(missing_ok=True)
-    write_run(
-        folder, _claimed(run.run.result, run.scores), frame.assign(check=checksums(frame)).astype({"check": "uint32"})
-    )
-
-
-def _claimed(result: Result, scores: Any) -> Result:
-    """A run's record as it is offered: scores rounded, without what cannot be recomputed and where it was made."""
+def _write(folder: Path, entry: LeaderboardEntry, card: Card) -> None:
+    """A run as it is offered: scores rounded, without what cannot be recomputed and where it was made."""
+    frame = entry.run.predictions().drop(columns=["target_hash"], errors="ignore")
+    result = entry.result
     model = result.model.model_copy(
         update={
             "spec": _name_only(result.model.spec),
@@ -115,27 +104,30 @@ def _claimed(result: Result, scores: Any) -> Result:
             "info": _without_places(result.model.info),
         }
     )
-    claimed: dict[str, Scores] = {split: rounded(score) for split, score in scores.items()}
-    return result.model_copy(
+    text = seen_text(result)
+    offered = result.model_copy(
         update={
             "source": None,
             "model": model,
-            "scores": claimed,
+            "columns": pins_of(card.inputs, result.model_copy(update={"text": text}), entry.reference),
+            "scores": {split: rounded(scores) for split, scores in entry.scores.items()},
             "stages": {},
             "probes": {},
-            "parts": [_without_address(part) for part in result.parts],
-            "text": seen_text(result),
+            "fits": [_without_address(fit) for fit in result.fits],
+            "text": text,
         },
     )
+    table = frame.assign(check=checksums(frame)).astype({"check": "uint32"})
+    write_run(folder, offered, table, curves=entry.run.curves())
 
 
-def _without_address(part: PartRecord) -> PartRecord:
-    """A part without places of the machine it ran on, which a service names its models by."""
-    part = part.model_copy(update={"info": _without_places(part.info)})
-    if part.usage is None:
-        return part
-    models = [_name_only(name) for name in part.usage.models]
-    return part.model_copy(update={"usage": part.usage.model_copy(update={"models": models})})
+def _without_address(fit: FitRecord) -> FitRecord:
+    """A fit without paths of the machine it ran on, which a service names its models by."""
+    fit = fit.model_copy(update={"info": _without_places(fit.info)})
+    if fit.usage is None:
+        return fit
+    models = [_name_only(name) for name in fit.usage.get("models", ())]
+    return fit.model_copy(update={"usage": fit.usage | {"models": models}})
 
 
 def _without_places(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Verify entries: nothing that an entry says of itself is believed."""
+"""Verify entries: nothing that an entry claims is taken on trust."""
 
 from __future__ import annotations
 
@@ -10,33 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ..benchmark.errors import EcdbenchError
-from ..benchmark.predictor import silent
-from ..benchmark.results import read_run
-from .agreement import check_card, check_inputs
-from .checks import check_claims, check_file, check_record
-from .curves import Curves, read_curves
-from .entry import CURVES, PREDICTIONS, Entry, find_entries, open_entry, task_of
+from ..benchmark.predictor import Progress, silent
+from ..benchmark.results import PREDICTIONS, read_run
+from .checks import check_card, check_claims, check_file, check_inputs, check_record
+from .entry import EntryFolder, find_entries, open_entry, task_of
 from .plausible import suspicions
+from .predictions import check_rows, read_predictions
 from .reference import References
-from .rescore import RescoredRun, rescore_run
-from .table import check_rows, read_predictions
-
-
-@dataclass(frozen=True)
-class VerifiedRun:
-    """A run of an entry, its scores recomputed.
-
-    Attributes:
-        rescored: the run.
-        curves: its learning curves, as the submitter states them.
-        suspicions: what somebody should look at before the run is ranked.
-        twin: the entry that has the very same predictions; that is to be looked at, and unranks neither.
-    """
-
-    rescored: RescoredRun
-    curves: Curves | None
-    suspicions: list[str]
-    twin: str | None = None
+from .rescoring import LeaderboardEntry, rescore_run
 
 
 @dataclass(frozen=True)
@@ -52,15 +33,15 @@ class Verified:
     """
 
     folder: Path
-    entry: Entry | None = None
-    runs: list[VerifiedRun] = field(default_factory=list)
+    entry: EntryFolder | None = None
+    runs: list[LeaderboardEntry] = field(default_factory=list)
     refusal: str | None = None
     checked: bool = True
 
     @property
     def flags(self) -> list[str]:
-        """What somebody should look at, by run."""
-        return [f"{run.rescored.run.folder}: {text}" for run in self.runs for text in _flags(run)]
+        """What a person should review, by run."""
+        return [f"{run.folder}: {text}" for run in self.runs for text in _flags(run)]
 
     @property
     def verdict(self) -> str:
@@ -97,7 +78,7 @@ def verify_all(
     roots: Sequence[Path],
     references: References,
     wanted: Callable[[str], bool] = lambda _: True,
-    progress: Callable[[int, int, str], None] = silent,
+    progress: Progress = silent,
 ) -> Iterator[Verified]:
     """Verify every entry under `roots`, one after another.
 
@@ -109,16 +90,17 @@ def verify_all(
     """
     import pandas as pd  # noqa: F401 - an interrupt while it is first imported would look like a bad entry
 
-    places = dict.fromkeys(place for root in roots for place in find_entries(root) if wanted(task_of(place)))
+    folders = dict.fromkeys(folder for root in roots for folder in find_entries(root) if wanted(task_of(folder)))
     names: dict[tuple[str, str], Path] = {}
     predictions: dict[bytes, Path] = {}
-    for done, place in enumerate(places):
-        progress(done, len(places), place.name)
-        found = verify_entry(place, references)
+    for done, folder in enumerate(folders):
+        progress(done, len(folders), folder.name)
+        found = verify_entry(folder, references)
         if found.entry and not found.refusal:
-            before = names.setdefault((found.entry.task, found.entry.card.slug), place)
-            if before != place:
-                found = Verified(place, refusal=f"{place} has the name of {before}; give the model a name of its own.")
+            before = names.setdefault((found.entry.task, found.entry.card.slug), folder)
+            if before != folder:
+                reason = f"{folder} has the name of {before}; give the model a name of its own."
+                found = Verified(folder, refusal=reason)
         yield _with_twins(found, predictions)
 
 
@@ -126,9 +108,7 @@ def _with_twins(found: Verified, known: dict[bytes, Path]) -> Verified:
     """Name the entry before that has the same predictions, to the last digit."""
     runs = []
     for run in found.runs:
-        rescored = run.rescored
-        content = rescored.scored[rescored.main].prediction
-        result = rescored.run.result
+        content, result = run.sample.prediction, run.result
         key = hashlib.sha256(f"{result.task} {result.protocol} {result.split}".encode() + content.tobytes()).digest()
         # One number for all rows is the same number for many models.
         before = known.setdefault(key, found.folder) if np.ptp(content) else found.folder
@@ -136,21 +116,19 @@ def _with_twins(found: Verified, known: dict[bytes, Path]) -> Verified:
     return replace(found, runs=runs)
 
 
-def _flags(run: VerifiedRun) -> list[str]:
+def _flags(run: LeaderboardEntry) -> list[str]:
     return [*run.suspicions, *([f"its predictions are those of {run.twin}"] if run.twin else [])]
 
 
-def _verified_run(entry: Entry, folder: Path, references: References) -> VerifiedRun:
+def _verified_run(entry: EntryFolder, folder: Path, references: References) -> LeaderboardEntry:
     run = read_run(folder)
-    result = run.result
-    check_file(folder, result)
-    check_record(entry, folder, result)
+    check_file(folder, run.result)
+    check_record(entry, folder, run.result)
     frame = read_predictions(folder / PREDICTIONS)
-    rescored = rescore_run(run, references, frame)
+    found = rescore_run(run, references, frame)
     check_rows(folder / PREDICTIONS, frame)
-    check_claims(run, rescored)
-    check_card(entry.card, result, folder)
-    check_inputs(entry.card, rescored)
-    data = rescored.reference.data
-    found = suspicions(rescored.scored[rescored.main], data.targets(data.ids))
-    return VerifiedRun(rescored, read_curves(folder / CURVES), found)
+    check_claims(run, found, entry.card)
+    check_card(entry.card, run.result, folder)
+    check_inputs(entry.card, found)
+    doubts = suspicions(found.sample, found.reference.all_targets())
+    return replace(found, card=entry.card, curves=run.curves(), suspicions=doubts)

@@ -1,106 +1,160 @@
-"""The datasets there are, and the tasks they give."""
+"""From what a user writes to a task: datasets known by name, folders, and datasets on the Hugging Face Hub."""
 
 from __future__ import annotations
 
-import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from ..benchmark.errors import DataError, unknown_name
-from ..benchmark.task import Target, Task
-from .definition import DatasetModule
-from .folder import MANIFEST, FolderDataset
-
-_MODULES = {"ecd-fcc": ".ecd_fcc", "mp-fcc": ".mp_fcc", "sfe": ".sfe"}
+from ..benchmark.inputs import InputOptions, offered_inputs
+from ..benchmark.task import SPLITS, Target, Task, TaskData
+from .datasets import DATASETS, DatasetDefinition
+from .datasets.folder import MANIFEST, FolderDefinition
+from .splits import ids_by_split
 
 
 @dataclass(frozen=True)
-class TaskPlace:
+class TaskRef:
     """A task that was found: its dataset, its target, and what finds it again."""
 
-    dataset: DatasetModule
+    dataset: DatasetDefinition
     target: Target
     source: str
 
-
-def dataset_names() -> list[str]:
-    """The datasets that ecdbench knows by name."""
-    return list(_MODULES)
-
-
-def dataset_module(dataset: str) -> DatasetModule:
-    """The module that defines a dataset."""
-    return cast(DatasetModule, importlib.import_module(_MODULES[dataset], __package__))
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self.dataset.facts.task_id(self.target)
 
 
-def find_dataset(reference: str) -> DatasetModule:
+def default_data_dir() -> Path:
+    """Where datasets that are not packaged are: `ECDBENCH_DATA`, or a folder in the user's cache."""
+    if folder := os.environ.get("ECDBENCH_DATA"):
+        return Path(folder)
+    import platformdirs
+
+    return platformdirs.user_cache_path("ecdbench") / "data"
+
+
+def task_ids() -> list[str]:
+    """Every task of the datasets known by name, as it is written on the command line."""
+    return [one.facts.task_id(target) for one in DATASETS.all().values() for target in one.facts.targets]
+
+
+def find_dataset(reference: str) -> DatasetDefinition:
     """A dataset by name, by the path of its folder, or by `ORG/NAME@COMMIT` on the Hugging Face Hub.
 
     Raises:
         DataError: there is no such dataset, or it is not pinned to a commit.
         ServiceError: the Hub does not answer and the commit is not in its cache.
     """
-    if reference in _MODULES:
-        return dataset_module(reference)
+    if reference in DATASETS:
+        return DATASETS.get(reference)
     if (Path(reference) / MANIFEST).is_file():
-        return FolderDataset(Path(reference), "Build or download the dataset again.")
+        return FolderDefinition(Path(reference), "Build or download the dataset again.")
     if "@" in reference:
-        from .hub import download
+        from .hub.download import download
 
         folder = download(reference)
-        return FolderDataset(folder, f"Delete {folder.parents[1]} and load the dataset again from the Hub.")
-    known = list(_MODULES)
-    remedy = f"There are {', '.join(known)}, folders with a {MANIFEST}, and ORG/NAME@COMMIT on the Hub."
+        return FolderDefinition(folder, f"Delete {folder.parents[1]} and load the dataset again from the Hub.")
+    known = DATASETS.names()
+    remedy = f"Available: {', '.join(known)}, folders with a {MANIFEST}, and ORG/NAME@COMMIT on the Hub."
     raise DataError(unknown_name("dataset", reference, known, remedy))
 
 
-def task_ids() -> list[str]:
-    """Every task of the datasets known by name, as it is written on the command line."""
-    return [task_id(dataset_module(name), target) for name in _MODULES for target in dataset_module(name).FACTS.targets]
-
-
-def task_id(dataset: DatasetModule, target: Target) -> str:
-    """A task's id: the dataset and the target, or the dataset alone where it has one target."""
-    facts = dataset.FACTS
-    return facts.id if len(facts.targets) == 1 else f"{facts.id}/{target.name}"
-
-
-def find_task(reference: str) -> TaskPlace:
-    """A task by its id, or by a dataset's folder or `ORG/NAME@COMMIT` with `/TARGET` behind.
+def find_task(reference: str) -> TaskRef:
+    """A task by its id, or by a dataset's folder or `ORG/NAME@COMMIT` followed by `/TARGET`.
 
     Raises:
         DataError: there is no such task; the message names the nearest ones.
         ServiceError: as `find_dataset` says.
     """
-    place, name = _cut_target(reference)
-    dataset = find_dataset(place)
-    place = str(Path(place).resolve()) if isinstance(dataset, FolderDataset) and "@" not in place else place
-    targets = {target.name: target for target in dataset.FACTS.targets}
+    source, name = _split_reference(reference)
+    dataset = find_dataset(source)
+    source = str(Path(source).resolve()) if source not in DATASETS and "@" not in source else source
+    targets = {target.name: target for target in dataset.facts.targets}
     if len(targets) == 1 and name in ("", *targets):
-        return TaskPlace(dataset, dataset.FACTS.targets[0], place)
+        return TaskRef(dataset, dataset.facts.targets[0], source)
     if name not in targets:
-        known = [f"{place}/{target}" for target in targets]
-        raise DataError(unknown_name("task", reference, known, f"There are {', '.join(known)}."))
-    return TaskPlace(dataset, targets[name], f"{place}/{name}")
+        known = [f"{source}/{target}" for target in targets]
+        raise DataError(unknown_name("task", reference, known, f"Available: {', '.join(known)}."))
+    return TaskRef(dataset, targets[name], f"{source}/{name}")
 
 
-def get_task(place: TaskPlace, data_dir: Path) -> Task:
-    """The task at a place.
+def load_task(
+    task: str,
+    *,
+    text: str = "none",
+    channel: str | None = None,
+    split: str | None = None,
+    data_dir: Path | str | None = None,
+) -> TaskData:
+    """Load a task. Each column is checked against its hash when it is first read.
+
+    Args:
+        task: task id, as in `ecd-fcc/k_vrh` or `sfe`; a dataset's folder followed by `/TARGET`; or
+            `ORG/NAME@COMMIT/TARGET` for one on the Hugging Face Hub, COMMIT being 40 digits.
+        text: text tier: `none`, `single`, `key` or `all`.
+        channel: density channel; the dataset's first by default.
+        split: split scheme; `official` by default.
+        data_dir: where datasets that are not packaged are; `ECDBENCH_DATA` or the user's cache by default.
+
+    Returns:
+        The rows that have the target, without their targets.
 
     Raises:
-        DataError: the dataset is not there yet.
+        DataError: unknown task or option, data absent or changed.
+        ServiceError: the Hub does not answer, and the commit is not in its cache.
+
+    Example:
+        >>> data = load_task("ecd-fcc/k_vrh", text="single")
+        >>> train = data.labelled(data.splits["train"])
     """
-    facts, manifest = place.dataset.FACTS, place.dataset.manifest(data_dir)
-    if manifest is None:
-        place.dataset.open_dataset(data_dir)  # says what is missing and what to do
-        raise DataError(f"{facts.id} is not there.")
+    found = find_task(task)
+    definition = _definition(found)
+    channel, split = channel or definition.channels[0], split or definition.schemes[0]
+    for kind, name, known in (
+        ("text tier", text, ("none", *definition.text_tiers)),
+        ("density channel", channel, definition.channels),
+        ("split", split, definition.schemes),
+    ):
+        if name not in known:
+            raise DataError(unknown_name(kind, name, known, f"{definition.dataset} has {', '.join(known)}."))
+    folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    return _prepare(definition, found.dataset, folder, InputOptions(text, channel, split))
+
+
+def _prepare(task: Task, definition: DatasetDefinition, folder: Path, options: InputOptions) -> TaskData:
+    facts, dataset = definition.facts, definition.open(folder)
+    base = {
+        "id": facts.named("id")[0],
+        "target": task.target.name,
+        "split": f"split_{options.scheme}",
+        "group": facts.named("group")[0],
+        "fold": f"fold_{options.scheme}",
+    }
+    columns = dataset.read(base.values())
+    ids = sorted(sample_id for sample_id, value in columns[base["target"]].items() if value is not None)
+    return TaskData(
+        task=task,
+        options=options,
+        inputs=offered_inputs(dataset.columns, options),
+        splits=ids_by_split(columns[base["split"]], ids, SPLITS),
+        folds={sample_id: columns[base["fold"]][sample_id] for sample_id in ids},
+        groups={sample_id: columns[base["group"]][sample_id] for sample_id in ids},
+        dataset=dataset,
+        base_columns=base,
+    )
+
+
+def _definition(found: TaskRef) -> Task:
+    facts = found.dataset.facts
     return Task(
-        id=task_id(place.dataset, place.target),
+        id=found.id,
         dataset=facts.id,
-        target=place.target,
-        source=place.source,
-        content_sha256=manifest["content_sha256"],
+        target=found.target,
+        source=found.source,
         channels=facts.channels,
         text_tiers=facts.text_tiers,
         schemes=facts.schemes,
@@ -109,10 +163,10 @@ def get_task(place: TaskPlace, data_dir: Path) -> Task:
     )
 
 
-def _cut_target(reference: str) -> tuple[str, str]:
+def _split_reference(reference: str) -> tuple[str, str]:
     """A reference to a task as one to its dataset, and the name of the target; empty where none is named."""
     name, _, target = reference.partition("/")
-    if name in _MODULES:
+    if name in DATASETS:
         return name, target
     if (Path(reference) / MANIFEST).is_file():
         return reference, ""

@@ -16,14 +16,14 @@ def _unit_interval(kind: str, key: str) -> float:
 
 
 def hashed_split(key: str) -> str:
-    """The split of a material id, or of a chemical system: 70/15/15 by hash, the same in every dataset,
+    """The split of a crystal, or of a chemical system: 70/15/15 by hash, the same in every dataset,
     whatever other rows there are."""
     position = _unit_interval("split", key)
     return next(split for split, bound in _BOUNDS if position < bound)
 
 
 def hashed_fold(key: str) -> int:
-    """The fold, 0 to 9, of a material id or a chemical system, by hash."""
+    """The fold, 0 to 9, of a crystal or a chemical system, by hash."""
     return int(_unit_interval("fold", key) * FOLDS)
 
 
@@ -41,8 +41,8 @@ def spread_groups(groups: Mapping[str, str], shares: Mapping[str, float], seed: 
         Part by id.
     """
     members: dict[str, list[str]] = {}
-    for material, group in groups.items():
-        members.setdefault(group, []).append(material)
+    for sample_id, group in groups.items():
+        members.setdefault(group, []).append(sample_id)
     filled = dict.fromkeys(shares, 0)
     parts: dict[str, str] = {}
     for group in sorted(members, key=lambda g: _unit_interval(seed, g)):
@@ -55,4 +55,4 @@ def spread_groups(groups: Mapping[str, str], shares: Mapping[str, float], seed: 
 def ids_by_split(split_of: Mapping[str, str], ids: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
     """Turn a split per id into ids per split, keeping the order of `ids`."""
     ids = list(ids)
-    return {name: [material for material in ids if split_of[material] == name] for name in names}
+    return {name: [sample_id for sample_id in ids if split_of[sample_id] == name] for name in names}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ecdbench.tasks import sfe
-from ecdbench.tasks.load import load_task
+from ecdbench.tasks.catalogue import load_task
+from ecdbench.tasks.datasets.sfe import StackingFaults
 
 
 def _data_dir() -> Path | None:
@@ -22,7 +22,7 @@ def _data_dir() -> Path | None:
 def sfe_dir() -> Path:
     """The data folder that holds the real sfe files."""
     folder = _data_dir()
-    if folder is None or sfe.presence(folder) != "present":
+    if folder is None or StackingFaults().presence(folder) != "present":
         pytest.skip("the sfe files are not here; `ecdbench fetch sfe` and ECDBENCH_DATA bring them")
     return folder
 
@@ -62,7 +62,7 @@ class Outcome:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run `ecdbench ARGUMENTS` as its entry point does."""
-    from ecdbench.benchmark.cli.app import main
+    from ecdbench.cli.app import main
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["ecdbench", *map(str, arguments)])
@@ -78,7 +78,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def write_model(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a model file; `BODY` fills the methods of a predictor that otherwise predicts the mean."""
+    """Write a model file."""
 
     def write(source: str, name: str = "model.py") -> Path:
         path = tmp_path / name

@@ -1,1 +1,1 @@
-"""Training of networks: what every torch baseline shares."""
+"""The training loop that the torch baselines share."""

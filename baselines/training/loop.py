@@ -1,32 +1,30 @@
-"""The training loop that every torch baseline shares: Adam, squared error, early stopping, best weights restored."""
+"""The training loop: Adam, early stopping on the validation loss, best weights restored."""
 
 from __future__ import annotations
 
 import copy
-import ctypes
 import math
-import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...benchmark.errors import EcdbenchError, MissingExtraError, ModelError
-from .checks import require_choice, require_rate, require_whole
-from .memory import Halving
+from ...benchmark.errors import ModelError
+from ...benchmark.predictor import LearningCurve
+from ..hyperparameters import require_choice, require_integer, require_positive
+from .device import BatchSplitter, uses_bfloat16
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from .sources import Source
+    from .objective import Objective
+    from .sources import LabelledSource, Source
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 _PREDICT_BATCH = 64
-# Parameter numbers of mallopt(3).
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,13 @@ class LoopSettings:
 
     Attributes:
         batch_size: samples per step.
-        learning_rate: of Adam.
-        patience: epochs without a better validation loss before stopping.
-        max_epochs: epochs at most.
-        precision: `float32`, `bfloat16` for autocast where the processor has it, or `auto`: bfloat16 on a GPU.
+        learning_rate: learning rate of Adam.
+        patience: stop after this many epochs without a lower validation loss.
+        max_epochs: maximum number of epochs.
+        precision: `float32`, `bfloat16` (autocast) or `auto`, which is bfloat16 on a GPU and float32 elsewhere.
 
     Raises:
-        ModelError: a value makes no sense.
+        ModelError: a value is invalid.
     """
 
     batch_size: int
@@ -53,32 +51,31 @@ class LoopSettings:
     def __post_init__(self) -> None:
         require_choice("precision", self.precision, PRECISIONS)
         for name in ("batch_size", "patience", "max_epochs"):
-            require_whole(name, getattr(self, name))
-        require_rate("learning_rate", self.learning_rate)
+            require_integer(name, getattr(self, name))
+        require_positive("learning_rate", self.learning_rate)
 
 
 @dataclass
 class History:
-    """Losses (mean squared error, in the units the network was trained in) by epoch, and the epoch whose weights were
-    kept."""
+    """Mean losses by epoch, and the epoch (from 0) whose weights were kept."""
 
     train: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     best_epoch: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a json file."""
-        return asdict(self)
+    def curve(self, stage: str, objective: Objective) -> LearningCurve:
+        """The history as a learning curve."""
+        return LearningCurve(stage, objective.errors(self.train), objective.errors(self.validation), self.best_epoch)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Who is told how the training goes.
+    """Where the loop reports to.
 
     Attributes:
-        progress: called after each epoch.
-        notes: sentences for whoever reads the result are appended.
-        title: what is being trained, where there are several things.
+        progress: called after each epoch with epochs done, the maximum, and a message.
+        notes: sentences for the reader of the result are appended.
+        title: what is being trained.
     """
 
     progress: Callable[[int, int, str], None]
@@ -86,114 +83,54 @@ class Report:
     title: str = "training"
 
 
-def require_torch() -> None:
-    """Check that torch is installed.
-
-    Raises:
-        MissingExtraError: it is not.
-    """
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("This model", "torch") from error
-
-
-def prepare(network: nn.Module, device: str) -> nn.Module:
-    """Move a network to a device, in the memory layout that convolutions like.
-
-    Raises:
-        EcdbenchError: the device is not there.
-    """
-    import torch
-
-    keep_freed_memory(device)
-    check_device(device)
-    return network.to(device=torch.device(device), memory_format=torch.channels_last)
-
-
-def check_device(device: str) -> None:
-    """Check that a torch device can be used.
-
-    Raises:
-        EcdbenchError: it cannot.
-    """
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise EcdbenchError(f"The device '{device}' cannot be used ({reason}); use --device cpu.") from error
-
-
-def keep_freed_memory(device: str) -> None:
-    """On a processor, let the C library keep the buffers that every training step frees and asks for again.
-
-    By default glibc returns large ones to the system, and an epoch spends a tenth of its time on page faults.
-    """
-    if device == "cpu" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest value it takes
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def to_tensor(images: Any, device: str) -> torch.Tensor:
-    """Images of shape (n, height, width, 3) as a channels-last tensor (n, 3, height, width) on the device."""
-    import torch
-
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-
-
 def train(
     network: nn.Module,
-    source: Source,
-    targets: torch.Tensor,
-    watched: Source,
-    watched_targets: torch.Tensor,
+    training: LabelledSource,
+    validation: LabelledSource,
+    objective: Objective,
     settings: LoopSettings,
     report: Report,
 ) -> History:
-    """Train until the validation loss has not improved for `patience` epochs; the best weights are restored.
+    """Train until the validation loss has not improved for `patience` epochs, then restore the best weights.
 
     Weights that do not require gradients stay as they are.
 
     Args:
-        network: from what a source gives to (n, 1); on the device. Changed in place.
-        source: training rows.
-        targets: shape (n, 1), on the device.
-        watched: validation rows.
-        watched_targets: their targets.
-        settings: see `LoopSettings`.
-        report: who is told.
+        network: from the inputs of a source to outputs of shape (n, 1); on the device. Changed in place.
+        training: rows to learn from.
+        validation: rows for early stopping.
+        objective: the loss.
+        settings: how to train.
+        report: where to report to.
 
     Raises:
         ModelError: the loss is not finite from the first epoch on.
     """
-    optimizer, halving = make_optimizer(network, settings), Halving(report.notes)
-    history, best, kept = History(), math.inf, None
+    optimizer, splitter = make_optimizer(network, settings), BatchSplitter(report.notes)
+    history, best, best_weights = History(), math.inf, None
     for epoch in range(settings.max_epochs):
-        history.train.append(train_epoch(network, source, targets, optimizer, settings, halving))
-        difference = predict(network, watched, settings, halving) - watched_targets
-        history.validation.append(float(difference.square().mean()))
+        history.train.append(train_epoch(network, training, objective, optimizer, settings, splitter))
+        outputs = predict(network, validation.inputs, settings, splitter)
+        history.validation.append(float(objective.loss(outputs, validation.targets).mean()))
         if history.validation[-1] < best:
             best, history.best_epoch = history.validation[-1], epoch
-            kept = copy.deepcopy(network.state_dict())
+            best_weights = copy.deepcopy(network.state_dict())
         report.progress(epoch + 1, settings.max_epochs, f"{report.title}, validation loss {best:.4g}")
         if epoch - history.best_epoch >= settings.patience or not math.isfinite(history.train[-1]):
             break
-    if kept is None:
+    if best_weights is None:
         raise ModelError("The loss was not finite from the first epoch on; lower the learning rate.")
     if not math.isfinite(history.train[-1]):
         report.notes.append(
             f"The loss of {report.title} was not finite in epoch {len(history.train)}: training stopped there and the "
             f"weights of epoch {history.best_epoch + 1} were kept. Lower the learning rate."
         )
-    network.load_state_dict(kept)
+    network.load_state_dict(best_weights)
     return history
 
 
 def make_optimizer(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    """Adam with Keras' epsilon on the weights that require gradients, for a network that is on its device."""
+    """Adam with the epsilon of Keras on the weights that require gradients; the network must be on its device."""
     import torch
 
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -202,43 +139,44 @@ def make_optimizer(network: nn.Module, settings: LoopSettings) -> torch.optim.Op
 
 def train_epoch(
     network: nn.Module,
-    source: Source,
-    targets: torch.Tensor,
+    training: LabelledSource,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     settings: LoopSettings,
-    halving: Halving,
+    splitter: BatchSplitter,
 ) -> float:
     """One pass over the training rows in random order; returns the mean loss."""
     import torch
 
-    def backward(rows: np.ndarray, size: int) -> torch.Tensor:
-        with _precision(targets, settings):
-            output = network(*source.batch(rows, training=True))
-        difference = output.float() - targets[torch.from_numpy(rows).to(targets.device)]
-        loss = difference.square().sum()
-        (loss / size).backward()
+    inputs, targets = training.inputs, training.targets
+
+    def backward(rows: np.ndarray, batch_size: int) -> torch.Tensor:
+        with _autocast(targets.device, settings):
+            outputs = network(*inputs.batch(rows, training=True))
+        loss = objective.loss(outputs.float(), targets[torch.from_numpy(rows).to(targets.device)]).sum()
+        (loss / batch_size).backward()
         return loss.detach()
 
     network.train()
     total = torch.zeros((), device=targets.device)
-    for rows in _batches(torch.randperm(len(source)).numpy(), settings.batch_size):
-        losses = halving.run(rows, partial(backward, size=len(rows)), optimizer.zero_grad)
+    for rows in _batches(torch.randperm(len(inputs)).numpy(), settings.batch_size):
+        losses = splitter.run(rows, partial(backward, batch_size=len(rows)), optimizer.zero_grad)
         total += torch.stack(losses).sum()
         optimizer.step()
-    return float(total) / len(source)
+    return float(total) / len(inputs)
 
 
-def predict(network: nn.Module, source: Source, settings: LoopSettings, halving: Halving) -> torch.Tensor:
-    """Predictions, shape (n, 1), float32, in evaluation mode."""
+def predict(network: nn.Module, inputs: Source, settings: LoopSettings, splitter: BatchSplitter) -> torch.Tensor:
+    """Network outputs in evaluation mode, shape (n, 1), float32."""
     import torch
 
     def forward(rows: np.ndarray) -> torch.Tensor:
-        with _precision(next(network.parameters()), settings):
-            return network(*source.batch(rows, training=False)).float()
+        with _autocast(next(network.parameters()).device, settings):
+            return network(*inputs.batch(rows, training=False)).float()
 
     network.eval()
     with torch.inference_mode():
-        pieces = [halving.run(rows, forward) for rows in _batches(np.arange(len(source)), _PREDICT_BATCH)]
+        pieces = [splitter.run(rows, forward) for rows in _batches(np.arange(len(inputs)), _PREDICT_BATCH)]
     return torch.cat([output for outputs in pieces for output in outputs])
 
 
@@ -246,13 +184,7 @@ def _batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _precision(on: torch.Tensor, settings: LoopSettings) -> Any:
+def _autocast(device: torch.device, settings: LoopSettings) -> Any:
     import torch
 
-    device = on.device.type
-    return torch.autocast(device, torch.bfloat16, enabled=is_reduced(settings.precision, device))
-
-
-def is_reduced(precision: str, device: str) -> bool:
-    """Whether to compute in bfloat16."""
-    return precision == "bfloat16" or (precision == "auto" and device.startswith("cuda"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings.precision, device.type))

@@ -1,1 +1,1 @@
-"""Transfer learning: pretrained networks on charge densities and texts."""
+"""Transfer learning: pretrained networks on images of charge densities and on texts."""

@@ -1,4 +1,4 @@
-"""A pretrained image network without its top, and where it can be divided into a frozen and a trained part."""
+"""Pretrained image networks without their top, and where to split them into a frozen and a trained part."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from ...benchmark.errors import ModelError
-from . import layers
+from ...benchmark.errors import ModelError, unknown_name
+from .layers import LayerOrder, trace_layers
 from .weights import Weights, load_weights
 
 if TYPE_CHECKING:
@@ -18,14 +18,59 @@ if TYPE_CHECKING:
 
     from .networks import Tail
 
-ALL = "all"
-_LARGEST, _SEARCHED = 512, 64
-_COMMON = (224, 240, 256, 299, 336, 384, 448)
+ALL = "all"  # in place of a number of layers
+_LARGEST_SIDE, _SIDES_TRIED = 512, 64
+_COMMON_SIDES = (224, 240, 256, 299, 336, 384, 448)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A backbone and how to train a head on it.
+
+    Attributes:
+        network: timm name, with the tag of its ImageNet weights.
+        batch_size: the best batch size in Table 4 of arXiv 2401.09301.
+        learning_rate: the best learning rate there.
+    """
+
+    network: str
+    batch_size: int
+    learning_rate: float
+
+
+# The paper used Keras' weights. The nearest in timm: InceptionV3 from TF-slim, Xception converted from Keras, VGG and
+# DenseNet from torchvision.
+PRESETS = {
+    "inception-v3": Preset("inception_v3.tf_in1k", 6, 0.007),
+    "xception": Preset("legacy_xception.tf_in1k", 4, 0.05),
+    "vgg16": Preset("vgg16.tv_in1k", 8, 0.12),
+    "vgg19": Preset("vgg19.tv_in1k", 8, 0.34),
+    "densenet121": Preset("densenet121.tv_in1k", 4, 0.05),
+}
+
+
+def find_preset(backbone: str) -> Preset:
+    """The preset of this name, or default settings for any other timm network.
+
+    Raises:
+        ModelError: there is no such network; the message suggests similar names.
+    """
+    backbone = str(backbone)
+    if backbone in PRESETS:
+        return PRESETS[backbone]
+    import timm
+
+    name, _, tag = backbone.partition(".")
+    known = [*PRESETS, *timm.list_models()] if not timm.is_model(name) else timm.list_pretrained(f"{name}.*")
+    if not timm.is_model(name) or (tag and backbone not in known):
+        remedy = f"Presets are {', '.join(PRESETS)}; timm.list_models() lists the other networks."
+        raise ModelError(unknown_name("backbone", backbone, known, remedy))
+    return Preset(backbone, batch_size=8, learning_rate=0.01)
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation per colour of what the network was trained on, for values in 0 to 1."""
+    """Mean and standard deviation per colour of the pretraining images, for values from 0 to 1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -38,31 +83,31 @@ class Normalisation:
 
 @lru_cache(maxsize=2)
 def load_backbone(name: str, weights: Weights) -> Backbone:
-    """A backbone; folds and seeds share it, since nothing changes it.
+    """A backbone. Folds and seeds share it, since it is never modified.
 
     Args:
         name: timm name.
-        weights: where its weights come from.
+        weights: its weights.
     """
     return Backbone(name, weights)
 
 
 class Backbone:
-    """A timm network without its top, in inference mode, its weights frozen.
+    """A timm network without its top, in inference mode, with frozen weights.
 
     Args:
         name: timm name.
-        weights: where its weights come from.
+        weights: its weights.
     """
 
     def __init__(self, name: str, weights: Weights) -> None:
         self.name = name
         self.weights = weights
-        self._parts: dict[int | str, tuple[nn.Module | None, nn.Module]] = {}
+        self._splits: dict[int | str, tuple[nn.Module | None, nn.Module]] = {}
 
     @cached_property
     def network(self) -> nn.Module:
-        """The network; made when it is first needed."""
+        """The network, created on first use."""
         import timm
         import torch
         from torch import nn
@@ -77,7 +122,7 @@ class Backbone:
 
     @cached_property
     def normalisation(self) -> Normalisation:
-        """How colours are scaled."""
+        """How colours were scaled in pretraining."""
         import timm
         from timm.data import resolve_data_config
 
@@ -87,7 +132,7 @@ class Backbone:
 
     @property
     def parameters(self) -> int:
-        """Number of weights that gradients could change, the top left out; Keras counts moving averages too."""
+        """Number of trainable weights without the top. Keras counts the moving averages of normalisations as well."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     @cached_property
@@ -95,25 +140,19 @@ class Backbone:
         """Number of pooled features."""
         import torch
 
-        from .networks import Whole
+        from .networks import PooledBackbone
 
-        side = next((side for side in _COMMON if self.takes(side, side)), None) or self.least_side
-        network = Whole(self._hollow)
+        side = next((side for side in _COMMON_SIDES if self.accepts(side, side)), None) or self.smallest_side
+        network = PooledBackbone(self._meta_network)
         with torch.inference_mode():
             return int(network(torch.zeros(1, 3, side, side, device="meta")).shape[1])
 
-    def size_near(self, height: int, width: int) -> int:
-        """A square that holds an image of this size and that the network takes, in pixels a side."""
-        start = max(height, width, 1)
-        near = (side for side in range(start, start + _SEARCHED) if self.takes(side, side))
-        return next(near, None) or self.least_side
-
-    @cache  # noqa: B019 - backbones are few and kept anyway
-    def takes(self, height: int, width: int) -> bool:
-        """Whether an image of this size goes through; nothing is computed to find out."""
+    @cache  # noqa: B019 - there are few backbones, and they are kept anyway
+    def accepts(self, height: int, width: int) -> bool:
+        """Whether the network accepts images of this size; found out without computing anything."""
         import torch
 
-        network = self._hollow  # made outside inference mode: its tensors are trained later
+        network = self._meta_network  # created outside inference mode: its source is trained later
         try:
             with torch.inference_mode():
                 output = network.forward_features(torch.zeros(1, 3, height, width, device="meta"))
@@ -121,66 +160,72 @@ class Backbone:
             return False
         return bool(output.numel())
 
+    def suggest_side(self, height: int, width: int) -> int:
+        """Side, in pixels, of a square that holds an image of this size and that the network accepts."""
+        start = max(height, width, 1)
+        sides = (side for side in range(start, start + _SIDES_TRIED) if self.accepts(side, side))
+        return next(sides, None) or self.smallest_side
+
     @cached_property
-    def least_side(self) -> int:
-        """The shortest square image that the network takes, in pixels.
+    def smallest_side(self) -> int:
+        """Side, in pixels, of the smallest square image that the network accepts.
 
         Raises:
-            ModelError: none of those tried.
+            ModelError: it accepts none of the sizes tried.
         """
-        if not self.takes(_LARGEST, _LARGEST):  # it takes one size only
-            fixed = next((side for side in _COMMON if self.takes(side, side)), None)
+        if not self.accepts(_LARGEST_SIDE, _LARGEST_SIDE):  # it accepts one size only
+            fixed = next((side for side in _COMMON_SIDES if self.accepts(side, side)), None)
             if fixed is None:
-                raise ModelError(f"{self.name} takes no image that was tried; choose another backbone.")
+                raise ModelError(f"{self.name} accepts no image size that was tried; choose another backbone.")
             return fixed
-        return bisect_left(range(_LARGEST), True, key=lambda side: side > 0 and self.takes(side, side))
+        return bisect_left(range(_LARGEST_SIDE), True, key=lambda side: side > 0 and self.accepts(side, side))
 
     @cached_property
-    def _hollow(self) -> nn.Module:
+    def _meta_network(self) -> nn.Module:
         return copy.deepcopy(self.network).to("meta")
 
     @cached_property
-    def whole(self) -> nn.Module:
+    def pooled(self) -> nn.Module:
         """From normalised images, shape (n, 3, height, width), to pooled features, shape (n, width)."""
-        from .networks import Whole
+        from .networks import PooledBackbone
 
-        return Whole(self.network)
+        return PooledBackbone(self.network)
 
     @cached_property
-    def order(self) -> layers.Order:
-        """Its layers, as Keras counts them."""
-        return layers.order_of(self.whole)
+    def order(self) -> LayerOrder:
+        """Its layers, counted as in Keras."""
+        return trace_layers(self.pooled)
 
-    def frozen_part(self, trained: int | str) -> nn.Module | None:
-        """What comes before the part whose last layers are trained.
+    def frozen_part(self, layers: int | str) -> nn.Module | None:
+        """The part in front of the last layers.
 
         Args:
-            trained: how many layers count as the last ones, or `all`.
+            layers: number of last layers that are trained, or `all`.
 
         Returns:
-            From normalised images to one tensor; None where everything is trained.
+            A module from normalised images to one tensor; None if everything is trained.
 
         Raises:
-            ModelError: the network's structure cannot be followed.
+            ModelError: the network cannot be traced, or its last layers have no weights.
         """
-        return self._divided(trained)[0]
+        return self._split(layers)[0]
 
-    def tail(self, trained: int | str, batch_statistics: bool) -> Tail:
-        """A copy of what comes after `frozen_part`, down to pooled features.
+    def tail(self, layers: int | str, batch_statistics: bool) -> Tail:
+        """A copy of the part behind `frozen_part`, down to pooled features, to be trained.
 
         Args:
-            trained: how many layers count as the last ones, or `all`.
+            layers: number of last layers that are trained, or `all`.
             batch_statistics: see `Tail`.
         """
         from .networks import Tail
 
-        frozen, rest = self._divided(trained)
-        names = None if frozen is None else self.order.last(int(trained))
+        frozen, rest = self._split(layers)
+        names = None if frozen is None else self.order.trained_modules(int(layers))
         return Tail(copy.deepcopy(rest), names, batch_statistics)
 
-    def _divided(self, trained: int | str) -> tuple[nn.Module | None, nn.Module]:
-        if trained == ALL or int(trained) >= self.order.count:
-            return None, self.whole
-        if trained not in self._parts:
-            self._parts[trained] = self.order.divided(int(trained))
-        return self._parts[trained]
+    def _split(self, layers: int | str) -> tuple[nn.Module | None, nn.Module]:
+        if layers == ALL or int(layers) >= self.order.count:
+            return None, self.pooled
+        if layers not in self._splits:
+            self._splits[layers] = self.order.split(int(layers))
+        return self._splits[layers]

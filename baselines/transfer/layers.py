@@ -1,8 +1,8 @@
-"""The layers of a network in Keras' order, and dividing it between two of them.
+"""The layers of a network in the order of Keras, and splitting the network in front of its last ones.
 
-The paper unfreezes "the last 50 layers" of a Keras model. There a convolution, a normalisation, an activation, a
-pooling and a concatenation are a layer each, ordered by distance from the output. The same order is found here by
-tracing the network with torch.fx; for InceptionV3 both give 311 layers.
+The paper unfreezes "the last 50 layers" of a Keras model, where a convolution, a normalisation, an activation, a
+pooling and a concatenation are a layer each, ordered by distance from the output. Tracing the network with torch.fx
+gives the same order here; for InceptionV3 both count 311 layers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BOOKKEEPING = {"getattr", "getitem", "eq", "_assert"}
 
 
-def order_of(root: nn.Module) -> Order:
+def trace_layers(root: nn.Module) -> LayerOrder:
     """Trace a network.
 
     Raises:
@@ -36,14 +36,12 @@ def order_of(root: nn.Module) -> Order:
     try:
         graph = Tracer().trace(root)
     except (fx.proxy.TraceError, TypeError) as error:
-        raise ModelError(
-            "The structure of this network cannot be followed, so its last layers cannot be told; use layers=all."
-        ) from error
-    return Order(root, graph)
+        raise ModelError("This network cannot be traced, so its last layers are unknown; use layers=all.") from error
+    return LayerOrder(root, graph)
 
 
 @dataclass(frozen=True)
-class Order:
+class LayerOrder:
     """A traced network.
 
     Attributes:
@@ -59,32 +57,38 @@ class Order:
         """One entry per layer, farthest from the output first; a normalisation with activation has two."""
         depth: dict[fx.Node, int] = {}
         for node in reversed(self.graph.nodes):
-            depth[node] = max((depth[user] + self._weight(user) for user in node.users), default=0)
-        place = {node: i for i, node in enumerate(self.graph.nodes)}
+            depth[node] = max((depth[user] + self._layer_count(user) for user in node.users), default=0)
+        position = {node: i for i, node in enumerate(self.graph.nodes)}
         entries = [
-            (depth[node] + extra, place[node], node) for node in self.graph.nodes for extra in range(self._weight(node))
+            (depth[node] + extra, position[node], node)
+            for node in self.graph.nodes
+            for extra in range(self._layer_count(node))
         ]
         return [node for _, _, node in sorted(entries, key=lambda entry: (-entry[0], entry[1]))]
 
     @property
     def count(self) -> int:
-        """How many layers there are."""
+        """Number of layers."""
         return len(self._layers)
 
-    def last(self, layers: int) -> set[str]:
-        """Names of the modules among the last layers. A normalisation counts where its own layer is among them."""
+    def trained_modules(self, layers: int) -> set[str]:
+        """Names of the modules with weights among the last layers.
+
+        A normalisation with activation is two layers, and is included only if both are among the last.
+        """
         chosen: set[str] = set()
-        halves = [node for node in self._layers[self.count - layers :] if node.op == "call_module"]
-        for node in halves:
+        last = [node for node in self._layers[self.count - layers :] if node.op == "call_module"]
+        for node in last:
             has_weights = any(True for _ in self.root.get_submodule(str(node.target)).parameters())
-            if has_weights and (self._weight(node) == 1 or halves.count(node) == 2):
+            if has_weights and (self._layer_count(node) == 1 or last.count(node) == 2):
                 chosen.add(str(node.target))
         return chosen
 
-    def divided(self, layers: int) -> tuple[nn.Module | None, nn.Module]:
-        """The network up to the last place, before its last layers, where one tensor says everything; and the rest.
+    def split(self, layers: int) -> tuple[nn.Module | None, nn.Module]:
+        """Split the network in front of its last layers, at the latest point where one tensor carries everything.
 
-        None and the whole network where that place is the input.
+        Returns:
+            The part up to that point and the rest; None and the whole network if that point is the input.
 
         Raises:
             ModelError: the last layers have no weights.
@@ -92,37 +96,39 @@ class Order:
         import torch
         from torch import fx
 
-        chosen = self.last(layers)
+        chosen = self.trained_modules(layers)
         nodes = list(self.graph.nodes)
-        weighted = [i for i, node in enumerate(nodes) if node.op == "call_module" and node.target in chosen]
-        if not weighted:
-            raise ModelError(f"The last {layers} of this network's {self.count} layers have no weights; take more.")
-        cut = self._cut_before(nodes, weighted[0])
+        trained = [i for i, node in enumerate(nodes) if node.op == "call_module" and node.target in chosen]
+        if not trained:
+            raise ModelError(
+                f"The last {layers} of this network's {self.count} layers have no weights; train more layers."
+            )
+        cut = self._find_cut(nodes, trained[0])
         if cut == 0:
             return None, self.root
-        frozen, rest = fx.Graph(), fx.Graph()
-        kept: dict[fx.Node, fx.Node] = {}
+        front, rest = fx.Graph(), fx.Graph()
+        in_front: dict[fx.Node, fx.Node] = {}
         for node in nodes[: cut + 1]:
-            kept[node] = frozen.node_copy(node, kept.__getitem__)
-        frozen.output(kept[nodes[cut]])
-        moved: dict[fx.Node, fx.Node] = {nodes[cut]: rest.placeholder("divided", torch.Tensor)}
+            in_front[node] = front.node_copy(node, in_front.__getitem__)
+        front.output(in_front[nodes[cut]])
+        in_rest: dict[fx.Node, fx.Node] = {nodes[cut]: rest.placeholder("split", torch.Tensor)}
         for node in nodes[cut + 1 :]:
-            moved[node] = rest.node_copy(node, moved.__getitem__)
-        return fx.GraphModule(self.root, frozen), fx.GraphModule(self.root, rest)
+            in_rest[node] = rest.node_copy(node, in_rest.__getitem__)
+        return fx.GraphModule(self.root, front), fx.GraphModule(self.root, rest)
 
-    def _cut_before(self, nodes: list[fx.Node], first: int) -> int:
-        """The last node before `first` after which nothing but its own output is used."""
-        place = {node: i for i, node in enumerate(nodes)}
-        reach = [max((place[user] for user in node.users), default=0) for node in nodes]
+    def _find_cut(self, nodes: list[fx.Node], end: int) -> int:
+        """The last node before `end` after which no earlier node's output is used."""
+        position = {node: i for i, node in enumerate(nodes)}
+        last_use = [max((position[user] for user in node.users), default=0) for node in nodes]
         cut = furthest = 0
-        for i in range(first):
-            if self._weight(nodes[i]) and furthest <= i:
+        for i in range(end):
+            if self._layer_count(nodes[i]) and furthest <= i:
                 cut = i
-            furthest = max(furthest, reach[i])
+            furthest = max(furthest, last_use[i])
         return cut
 
-    def _weight(self, node: fx.Node) -> int:
-        """How many of Keras' layers a node is."""
+    def _layer_count(self, node: fx.Node) -> int:
+        """How many Keras layers a node is."""
         from torch import nn
         from torch.nn.modules.batchnorm import _BatchNorm
 

@@ -1,4 +1,4 @@
-"""Networks that transfer learning is made of. This module loads torch; import it where one is needed."""
+"""Building blocks of the transfer models. This module imports torch; import it inside functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class Whole(nn.Module):
+class PooledBackbone(nn.Module):
     """A timm network without its top: from normalised images to pooled features, shape (n, width)."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -21,13 +21,13 @@ class Whole(nn.Module):
 
 
 class Tail(nn.Module):
-    """The part of a network that is trained, down to pooled features.
+    """The trained part of a network, down to pooled features.
 
-    As in Keras, a normalisation that is frozen uses the averages it came with. One that is trained does so too where
-    `batch_statistics` is false: then only its scale and shift are learnt.
+    As in Keras, a frozen normalisation uses its pretrained averages. So does a trained one unless `batch_statistics` is
+    set: then only its scale and shift are learnt.
 
     Args:
-        body: from the divided tensor, or images, to pooled features.
+        body: from the tensor at the split, or from images, to pooled features.
         trained: names of the modules to train; None for all.
         batch_statistics: whether trained normalisations use the statistics of the batch.
     """
@@ -44,8 +44,8 @@ class Tail(nn.Module):
             if isinstance(module, _BatchNorm) and not (batch_statistics and (trained is None or name in trained))
         ]
 
-    def forward(self, divided: torch.Tensor) -> torch.Tensor:
-        return self.body(divided)
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.body(inputs)
 
     def train(self, mode: bool = True) -> Tail:
         super().train(mode)
@@ -54,33 +54,8 @@ class Tail(nn.Module):
         return self
 
 
-class Fusion(nn.Module):
-    """Image and text joined: features side by side, Dense 32, dropout, Dense 1 (Table 3 of arXiv 2401.09301).
-
-    Args:
-        image: from the first input to features (or to the image model's one output); None without image.
-        text: from the last inputs to pooled token embeddings; None without text.
-        width: of the two side by side.
-        dropout: its rate.
-    """
-
-    def __init__(self, image: nn.Module | None, text: nn.Module | None, width: int, dropout: float) -> None:
-        super().__init__()
-        self.image, self.text = image, text
-        self.head = nn.Sequential(dense(width, 32), nn.ReLU(), nn.Dropout(dropout), dense(32, 1))
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        parts = []
-        if self.image is not None:
-            parts.append(self.image(inputs[0]))
-            inputs = inputs[1:]
-        if self.text is not None:
-            parts.append(self.text(*inputs))
-        return self.head(torch.cat(parts, dim=1))
-
-
-class Inference(nn.Module):
-    """A network that stays as it is: frozen, in inference mode whatever surrounds it."""
+class FrozenNetwork(nn.Module):
+    """A network that is not trained, and stays in inference mode whatever contains it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -89,26 +64,13 @@ class Inference(nn.Module):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return self.network(*inputs)
 
-    def train(self, mode: bool = True) -> Inference:
+    def train(self, mode: bool = True) -> FrozenNetwork:
         self.training = mode
         return self
 
 
-def dense(width: int, outputs: int) -> nn.Linear:
-    """A dense layer that starts as in Keras: Glorot uniform, bias zero."""
-    layer = nn.Linear(width, outputs)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def regression_head(width: int, dropout: float) -> nn.Sequential:
-    """The paper's head on pooled features: dropout and one linear neuron."""
-    return nn.Sequential(nn.Dropout(dropout), dense(width, 1))
-
-
 class TextNetwork(nn.Module):
-    """A transformers encoder: from tokens and mask, shape (n, tokens), to the mean of the token embeddings."""
+    """A transformers encoder: from tokens and mask, shape (n, tokens), to mean token embeddings, shape (n, width)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -120,8 +82,29 @@ class TextNetwork(nn.Module):
         return (embeddings * weight).sum(dim=1) / weight.sum(dim=1)
 
 
-class Joined(nn.Module):
-    """A head on several inputs side by side."""
+class Fusion(nn.Module):
+    """Image and text joined: concatenation, Dense 32, dropout, Dense 1 (Table 3 of arXiv 2401.09301).
+
+    Args:
+        image: from the first input to features, or to the image model's one output; None without image.
+        text: from the other inputs to pooled token embeddings.
+        width: length of the concatenation.
+        dropout: dropout rate.
+    """
+
+    def __init__(self, image: nn.Module | None, text: nn.Module, width: int, dropout: float) -> None:
+        super().__init__()
+        self.image, self.text = image, text
+        self.head = nn.Sequential(_dense(width, 32), nn.ReLU(), nn.Dropout(dropout), _dense(32, 1))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        if self.image is None:
+            return self.head(self.text(*inputs))
+        return self.head(torch.cat([self.image(inputs[0]), self.text(*inputs[1:])], dim=1))
+
+
+class ConcatenatedInputs(nn.Module):
+    """A head on the concatenation of its inputs."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()
@@ -129,3 +112,16 @@ class Joined(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return self.head(torch.cat(inputs, dim=1))
+
+
+def linear_head(width: int, dropout: float) -> nn.Sequential:
+    """The paper's head on pooled features: dropout and one linear neuron."""
+    return nn.Sequential(nn.Dropout(dropout), _dense(width, 1))
+
+
+def _dense(width: int, outputs: int) -> nn.Linear:
+    """A dense layer initialised as in Keras: Glorot uniform, bias zero."""
+    layer = nn.Linear(width, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,4 +1,4 @@
-"""Weights of image networks: from the hub, from a file, or random where that is asked for."""
+"""Weights of image networks: from the hub, from a file, or random on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 from ...benchmark.errors import ModelError
 from ...benchmark.storage import sha256_file
-from .snapshots import snapshot
+from ...tasks.hub.hub_client import describe_failure, snapshot
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 PRETRAINED = "pretrained"
-# What a weights file may hold besides the convolutions: the top, under the names timm gives it.
+# Prefixes, in timm's names, of a network's top, which a weights file may hold and which is not loaded.
 _TOPS = ("AuxLogits.", "pre_logits.", "head.", "fc.", "classifier.", "head_dist.")
 
 
@@ -29,8 +29,8 @@ class Weights:
 
     Attributes:
         kind: `pretrained` (from the hub), `file` or `random`.
-        path: the file, where there is one.
-        sha256: of the file; of the name for random ones, which are drawn with one fixed seed.
+        path: the weights file; None for random weights.
+        sha256: of the file; for random weights, which are drawn with a fixed seed, of the network's name.
     """
 
     kind: str
@@ -38,20 +38,20 @@ class Weights:
     sha256: str
 
     def as_dict(self) -> dict[str, str]:
-        """What a result says of them."""
+        """What a result records of them."""
         name = {"weights": self.kind} if self.path is None else {"weights": f"{self.kind} {self.path.name}"}
         return name | {"weights_sha256": self.sha256}
 
 
 def find_weights(network: str, weights: str) -> Weights:
-    """Find the weights, downloading them where needed.
+    """Find weights, downloading them if needed.
 
     Args:
         network: timm name.
-        weights: `pretrained`, `random`, or the path of a safetensors file (or of a checkpoint of plain tensors).
+        weights: `pretrained`, `random`, or the path of a safetensors file or of a checkpoint of plain tensors.
 
     Raises:
-        ModelError: they are not there.
+        ModelError: the file does not exist or cannot be downloaded.
     """
     if weights == RANDOM:
         return Weights(RANDOM, None, hashlib.sha256(f"random/{network}".encode()).hexdigest())
@@ -60,45 +60,45 @@ def find_weights(network: str, weights: str) -> Weights:
     )
     if not path.is_file():
         raise ModelError(
-            f"There is no weights file {weights}; give a path, or weights={PRETRAINED} for the hub's, or "
+            f"There is no weights file {weights}; give a path, weights={PRETRAINED} for the hub's, or "
             f"weights={RANDOM} for random ones."
         )
     return Weights(kind, path, hash_of(path))
 
 
 def hash_of(path: Path) -> str:
-    """The sha256 of a file, read once as long as the file does not change."""
+    """The sha256 of a file, computed again only when the file changes."""
     state = path.stat()
-    return _hash_of(path.resolve(), state.st_size, state.st_mtime_ns)
+    return _cached_hash(path.resolve(), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache
-def _hash_of(path: Path, size: int, changed: int) -> str:
+def _cached_hash(path: Path, size: int, changed: int) -> str:
     return sha256_file(path)
 
 
 def load_weights(network: nn.Module, weights: Weights) -> None:
-    """Fill a network that has no top. Random ones stay as they were drawn.
+    """Load weights into a network without top; random ones stay as they were drawn.
 
     Raises:
-        ModelError: the file is damaged, is more than plain tensors, or belongs to another network.
+        ModelError: the file is damaged, holds more than plain tensors, or belongs to another network.
     """
     if weights.path is None:
         return
     content = _read(weights.path)
-    own = network.state_dict()
-    absent = [name for name in own if name not in content and not name.endswith("num_batches_tracked")]
-    foreign = [name for name in content if name not in own and not name.startswith(_TOPS)]
+    expected = network.state_dict()
+    absent = [name for name in expected if name not in content and not name.endswith("num_batches_tracked")]
+    foreign = [name for name in content if name not in expected and not name.startswith(_TOPS)]
     if absent or foreign:
-        which = f"it lacks {absent[0]}" if absent else f"{foreign[0]} has no place"
-        raise ModelError(f"{weights.path} holds the weights of another network ({which}); name its backbone.")
-    for name, value in own.items():
+        difference = f"{absent[0]} is missing" if absent else f"{foreign[0]} is unexpected"
+        raise ModelError(f"{weights.path} holds the weights of another network ({difference}); name its backbone.")
+    for name, value in expected.items():
         if name in content and content[name].shape != value.shape:
             shapes = f"{name} has shape {tuple(content[name].shape)}, not {tuple(value.shape)}"
             raise ModelError(f"{weights.path} holds the weights of another network ({shapes}); name its backbone.")
     if bad := next((name for name, value in content.items() if not value.isfinite().all()), None):
         raise ModelError(f"{weights.path} holds numbers that are not finite ({bad}); download it again.")
-    network.load_state_dict({name: content.get(name, value) for name, value in own.items()})
+    network.load_state_dict({name: content.get(name, value) for name, value in expected.items()})
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -109,18 +109,18 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         with path.open("rb") as file:
             beginning = file.read(9)
-        if path.suffix == ".safetensors" or beginning[8:] == b"{":  # a length of eight bytes, then json
+        if path.suffix == ".safetensors" or beginning[8:] == b"{":  # an eight-byte length, then JSON
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
-        raise ModelError(f"{path} is no whole safetensors file ({error}); download it again.") from error
+        raise ModelError(f"{path} is not a complete safetensors file ({error}); download it again.") from error
     except Exception as error:
         raise ModelError(
-            f"{path} is no file of plain tensors, and nothing else is loaded; save it as safetensors."
+            f"{path} is not a checkpoint of plain tensors, and nothing else is loaded; save it as safetensors."
         ) from error
     content = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise ModelError(f"{path} holds no table of tensors by name; save the network's state_dict as safetensors.")
+        raise ModelError(f"{path} does not hold tensors by name; save the network's state_dict as safetensors.")
     return content
 
 
@@ -133,15 +133,15 @@ def _download(network: str) -> Path:
         raise ModelError(f"timm has no pretrained weights for {network}; give --set weights=PATH.")
     try:
         if config.hf_hub_id:
-            return snapshot(config.hf_hub_id, "model.safetensors") / "model.safetensors"
+            return snapshot(config.hf_hub_id, ["model.safetensors"]) / "model.safetensors"
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(config.url).path).name
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(config.url, str(file), progress=False)
         return file
     except Exception as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
         raise ModelError(
-            f"The pretrained weights of {network} are not here and cannot be downloaded ({type(error).__name__}: "
-            f"{reason}). Go online once, or give --set weights=PATH; weights=random has to be asked for."
+            f"The pretrained weights of {network} are not on this machine and cannot be downloaded: "
+            f"{describe_failure(error)}. Go online once, or give --set weights=PATH; random weights are used only with "
+            "--set weights=random."
         ) from error

@@ -51,7 +51,7 @@ function filterRows(section) {
   let shown = 0;
   for (const row of rows) {
     const details = document.getElementById(row.dataset.id);
-    const text = `${row.cells[4].textContent} ${details.querySelector("dl").textContent}`.toLowerCase();
+    const text = `${row.querySelector("th").textContent} ${details.querySelector("dl").textContent}`.toLowerCase();
     const fits = text.includes(wanted.find.trim().toLowerCase())
       && ["inputs", "text", "pretrained"].every((name) => !wanted[name] || row.dataset[name] === wanted[name]);
     row.hidden = !fits;
@@ -89,6 +89,22 @@ function plotParity(parent, data, places, name) {
   });
 }
 
+function plotCalibration(parent, [said, seen], name) {
+  const [size, left, top] = [250, 40, 14];
+  const plot = canvas(parent, size + left + 12, size + top + 36, `Calibration plot of ${name}: share of positive rows against predicted probability, ${said.length} bins`);
+  const area = draw(plot, "g", { transform: `translate(${left},${top})` });
+  draw(area, "rect", { class: "axis", width: size, height: size });
+  draw(area, "line", { class: "diagonal", x1: 0, y1: size, x2: size, y2: 0 });
+  for (const end of [0, 1]) {
+    draw(area, "text", { x: size * end, y: size + 13, "text-anchor": end ? "end" : "start" }, end);
+    draw(area, "text", { x: -4, y: size - size * end + (end ? 9 : 0), "text-anchor": "end" }, end);
+  }
+  draw(area, "text", { x: size / 2, y: size + 28, "text-anchor": "middle" }, "predicted probability");
+  draw(area, "text", { x: -size / 2, y: -28, transform: "rotate(-90)", "text-anchor": "middle" }, "share of positive rows");
+  draw(area, "polyline", { class: "line validation", points: said.map((p, i) => `${size * p},${size - size * seen[i]}`).join(" ") });
+  said.forEach((p, i) => draw(area, "circle", { class: "point", r: 3, cx: size * p, cy: size - size * seen[i] }));
+}
+
 function plotCurves(parent, data, curves, name) {
   const [width, height, left, top] = [Math.max(180, 130 * curves.length), 250, 44, 14];
   const values = curves.flatMap((curve) => [...curve.train, ...curve.validation]).filter((v) => v > 0);
@@ -112,19 +128,17 @@ function plotCurves(parent, data, curves, name) {
     const title = curve.stage.length > letters ? `${curve.stage.slice(0, letters - 1)}…` : curve.stage;
     draw(draw(area, "text", { x: (k + 0.5) * step, y: height + 13, "text-anchor": "middle" }, title), "title", {}, `${curve.stage}, ${last + 1} epochs`);
   });
-  draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, `RMSE (${data.unit}), log`);
+  draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, data.binary ? "loss, log" : `RMSE (${data.unit}), log`);
   draw(area, "text", { x: width / 2, y: height + 28, "text-anchor": "middle" }, "blue: train, gold: validation");
 }
 
 function plotCost(figure) {
   const section = figure.closest(".board");
   const axis = figure.querySelector("select").value;
-  const column = { latency: "s/row", training: "fit (s)", dollars: "$/1000" }[axis];
-  const heads = [...section.querySelectorAll("thead th")].map((head) => head.textContent.trim());
-  const [across, skill] = [heads.indexOf(column), heads.indexOf("skill")];
+  const label = figure.dataset.label;
   const points = [...section.querySelectorAll("tr[data-id]")].map((row) => ({
-    name: row.querySelector(".open").textContent, x: Number(row.cells[across].dataset.value || NaN),
-    y: Number(row.cells[skill].dataset.value || NaN), asked: row.dataset.service === "yes", hidden: row.hidden,
+    name: row.querySelector(".open").textContent, x: Number(row.dataset[axis] || NaN),
+    y: Number(row.dataset.ordinate || NaN), asked: row.dataset.service === "yes", hidden: row.hidden,
   })).filter((p) => p.x > 0 && Number.isFinite(p.y) && !p.hidden);
   const holder = figure.querySelector(".plot");
   holder.replaceChildren();
@@ -135,7 +149,7 @@ function plotCost(figure) {
   const floor = Math.max(-0.5, Math.min(0, ...points.map((p) => p.y))) - 0.05;
   const x = (value) => (width * (Math.log10(value) - low)) / (high - low);
   const y = (value) => height - (height * (Math.max(value, floor) - floor)) / (1 - floor);
-  const plot = canvas(holder, width + left + 20, height + top + 40, `Skill against ${figure.querySelector("select").selectedOptions[0].textContent} of ${points.length} rows`);
+  const plot = canvas(holder, width + left + 20, height + top + 40, `${label} against ${figure.querySelector("select").selectedOptions[0].textContent} of ${points.length} rows`);
   const area = draw(plot, "g", { transform: `translate(${left},${top})` });
   draw(area, "rect", { class: "axis", width, height });
   for (let power = low; power <= high; power++)
@@ -145,11 +159,11 @@ function plotCost(figure) {
     draw(area, "text", { x: -5, y: y(value) + 4, "text-anchor": "end" }, value);
   }
   draw(area, "text", { x: width / 2, y: height + 32, "text-anchor": "middle" }, figure.querySelector("select").selectedOptions[0].textContent);
-  draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, "skill");
+  draw(area, "text", { x: -height / 2, y: -32, transform: "rotate(-90)", "text-anchor": "middle" }, label);
   const boxes = [];
   for (const p of points) {
     const point = draw(area, "circle", { class: p.asked ? "asked" : "point", r: 5, cx: x(p.x), cy: y(p.y) });
-    draw(point, "title", {}, `${p.name}: skill ${short(p.y)}, ${short(p.x)}`);
+    draw(point, "title", {}, `${p.name}: ${label} ${short(p.y)}, ${short(p.x)}`);
     const late = x(p.x) > 0.75 * width;
     const [at, width_] = [[x(p.x), y(p.y)], 6.2 * Math.min(p.name.length, 28)];
     const box = [late ? at[0] - 7 - width_ : at[0] + 7, at[1] - 6, late ? at[0] - 7 : at[0] + 7 + width_, at[1] + 6];
@@ -179,7 +193,8 @@ for (const section of document.querySelectorAll(".board")) {
       const data = dataOf(section);
       const plots = data.rows[details.id];
       if (open && !holder.childElementCount) {
-        plotParity(holder, data, plots.parity, button.textContent);
+        if (plots.calibration) plotCalibration(holder, plots.calibration, button.textContent);
+        else plotParity(holder, data, plots.parity, button.textContent);
         if (plots.curves) plotCurves(holder, data, plots.curves, button.textContent);
       }
     }

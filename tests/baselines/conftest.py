@@ -1,10 +1,16 @@
-"""Small random networks of the real classes, made from a configuration: they test code paths and predict nothing."""
+"""Small random networks of the real classes, to test code paths; and a binary classification of real crystals."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from ecdbench import load_task
+from ecdbench.benchmark.feature_store import FeatureStore
+from ecdbench.benchmark.predictor import RunContext
 
 TEXT_SIZE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -62,3 +68,45 @@ def clip_folder(tmp_path_factory):
     scaling |= {"image_processor_type": "CLIPImageProcessor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(scaling))
     return str(folder)
+
+
+@dataclass
+class Classification:
+    """Crystals labelled 1 if their bulk modulus is above the training median, else 0, and contexts to fit in."""
+
+    train: object
+    validation: object
+    targets: np.ndarray
+    context: Callable[[], RunContext]
+
+
+@pytest.fixture(params=["key"])
+def classification(request, tmp_path):
+    """The task, with the text tier given by the parameter."""
+    data = load_task("ecd-fcc/k_vrh", text=request.param)
+    threshold = np.median(data.targets(data.splits["train"]))
+
+    def labelled(split):
+        targets = (data.targets(data.splits[split]) > threshold).astype(float)
+        rows = data.table(data.splits[split]).with_format(None).add_column("target", targets)
+        return rows.with_format("numpy", columns=["density", "target"], output_all_columns=True)
+
+    def context():
+        store = FeatureStore(tmp_path / "features")
+        (tmp_path / "work").mkdir(exist_ok=True)
+        return RunContext(
+            task="ecd-fcc/k_vrh",
+            target="is_stiff",
+            unit="",
+            description="",
+            kind="classification",
+            seed=0,
+            device="cpu",
+            cache_dir=tmp_path / "shared",
+            shared_dir=tmp_path / "shared",
+            work_dir=tmp_path / "work",
+            features=store,
+        )
+
+    train, validation = labelled("train"), labelled("validation")
+    return Classification(train, validation, np.asarray(train["target"]), context)

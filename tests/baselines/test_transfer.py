@@ -1,6 +1,5 @@
 """The transfer baselines end to end, on real data with small random networks."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
 from ecdbench.baselines.training import loop  # noqa: E402
-from ecdbench.baselines.transfer import extract  # noqa: E402
+from ecdbench.baselines.transfer import image_batches  # noqa: E402
 
 SMALL = {"backbone": "test_resnet", "weights": "random", "max_epochs": 2, "views": 3, "batch_size": 16}
 
@@ -28,9 +27,9 @@ def texts():
 def forwards(monkeypatch):
     """How many images pass through a backbone."""
     counted = []
-    read = extract.ImageReader.batch
+    read = image_batches.ImageReader.batch
     monkeypatch.setattr(
-        extract.ImageReader, "batch", lambda self, images, rows: counted.extend(rows) or read(self, images, rows)
+        image_batches.ImageReader, "batch", lambda self, images, rows: counted.extend(rows) or read(self, images, rows)
     )
     return counted
 
@@ -43,15 +42,19 @@ def artifacts(run):
     return run.folder / "artifacts" / "seed-0_fold-0"
 
 
+def curves(run):
+    return run.curves().curves
+
+
 def test_frozen_says_what_it_is(k_vrh):
     run = evaluate("frozen", k_vrh, parameters=SMALL)
     info = run.result.model.info
     assert info["backbone"] == "test_resnet" and info["weights"] == "random" and len(info["weights_sha256"]) == 64
     assert info["size"] == "75x75" and info["parameters"] == 372_688 and info["trained_parameters"] == 97
     assert run.result.stages == {}  # there is one stage only
-    curves = json.loads((artifacts(run) / "stages.json").read_text())["head"]["rmse"]
-    assert len(curves["train"]) == len(curves["validation"]) == 2
-    Image.open(artifacts(run) / "learning_curves.png").verify()
+    (curve,) = curves(run)
+    assert curve.stage == "head" and len(curve.train) == len(curve.validation) == 2
+    Image.open(run.folder / "learning_curves.png").verify()
 
 
 def test_random_weights_are_marked_on_every_table(k_vrh, cli):
@@ -100,7 +103,7 @@ def test_the_file_of_weights_is_part_of_the_cache_key(k_vrh, tmp_path):
 def test_the_head_learns_from_features(k_vrh):
     """Even random features tell densities apart: training helps."""
     run = evaluate("frozen", k_vrh, parameters={**SMALL, "max_epochs": 60, "learning_rate": 0.05})
-    assert run.result.scores["train"].skill.value > 0.2
+    assert run.result.scores["train"]["skill"].value > 0.2
 
 
 @pytest.mark.parametrize("layers", [5, [5, 20, "all"]])
@@ -111,17 +114,25 @@ def test_finetuned_records_every_stage(k_vrh, layers):
     assert len(run.result.stages) == len(names)
     assert next(iter(run.result.stages)) == "head"
     assert set(run.result.stages["head"]) == {"train", "validation", "holdout"}
-    last = list(run.result.stages.values())[-1]["holdout"].rmse.value
-    assert last == pytest.approx(run.result.scores["holdout"].rmse.value)
-    records = json.loads((artifacts(run) / "stages.json").read_text())
-    assert list(records) == list(run.result.stages)
-    assert [record["learning_rate"] for record in records.values()] == [0.01] + [1e-4] * (len(names) - 1)
+    last = list(run.result.stages.values())[-1]["holdout"]["rmse"].value
+    assert last == pytest.approx(run.result.scores["holdout"]["rmse"].value)
+    assert [curve.stage for curve in curves(run)] == list(run.result.stages)
+    for curve in curves(run):
+        rmse = run.result.stages[curve.stage]["validation"]["rmse"].value
+        assert curve.validation[curve.best_epoch] == pytest.approx(rmse, rel=1e-3)
+
+
+def test_only_the_head_has_the_heads_learning_rate(k_vrh, monkeypatch):
+    rates, train = [], loop.train
+    monkeypatch.setattr(loop, "train", lambda *given: rates.append(given[4].learning_rate) or train(*given))
+    evaluate("finetuned", k_vrh, parameters={**SMALL, "layers": [5, 20, "all"], "max_epochs": 1})
+    assert rates == [0.01, 1e-4, 1e-4, 1e-4]
 
 
 def test_finetuning_changes_the_network_and_keeps_what_earlier_stages_learnt(k_vrh):
     options = {**SMALL, "finetuning_rate": 0.003, "max_epochs": 6}
     run = evaluate("finetuned", k_vrh, parameters={**options, "layers": [5, 20]})
-    rmse = [stages["train"].rmse.value for stages in run.result.stages.values()]
+    rmse = [stages["train"]["rmse"].value for stages in run.result.stages.values()]
     assert rmse[1] < rmse[0] and rmse[2] < rmse[0]
 
 
@@ -130,11 +141,11 @@ def test_an_interrupt_in_any_stage_loses_no_finished_one(k_vrh, monkeypatch):
     expected = evaluate("finetuned", k_vrh, parameters=options, cache="whole")
     trained, train = [], loop.train
 
-    def watched(network, source, targets, *rest):
+    def watched(network, *rest):
         trained.append(rest[-1].title)
         if len(trained) == 2:
             raise KeyboardInterrupt
-        return train(network, source, targets, *rest)
+        return train(network, *rest)
 
     monkeypatch.setattr(loop, "train", watched)
     with pytest.raises(KeyboardInterrupt):
@@ -150,12 +161,12 @@ def test_a_damaged_checkpoint_is_trained_again_and_notes_survive(k_vrh, monkeypa
     expected = evaluate("finetuned", k_vrh, parameters=options, cache="whole")
     train = loop.train
 
-    def watched(network, source, targets, *rest):
+    def watched(network, *rest):
         calls.append(rest[-1].title)
         if len(calls) == 3:
             raise KeyboardInterrupt
         rest[-1].notes.append(f"{rest[-1].title} was odd.")
-        return train(network, source, targets, *rest)
+        return train(network, *rest)
 
     monkeypatch.setattr(loop, "train", watched)
     with pytest.raises(KeyboardInterrupt):
@@ -167,7 +178,7 @@ def test_a_damaged_checkpoint_is_trained_again_and_notes_survive(k_vrh, monkeypa
     assert predictions(resumed) == pytest.approx(predictions(expected), rel=1e-6)
     assert resumed.result.notes[:2] == [
         "head was odd.",
-        "The stage 'head' was finished before an interrupt; its time is not counted.",
+        "The stage 'head' was restored from an interrupted run; its training time is not counted.",
     ]
 
 
@@ -214,9 +225,9 @@ def test_texts_pass_through_a_frozen_encoder_once(texts, encoders, monkeypatch):
 
 
 def test_only_the_last_layers_of_the_encoder_are_trained(encoders):
-    from ecdbench.baselines.transfer.text import load_encoder
+    from ecdbench.baselines.transfer.text_encoder import load_text_model
 
-    encoder = load_encoder(encoders["roberta"])
+    encoder = load_text_model(encoders["roberta"])
     trained = [name for name, p in encoder.trainable(1).named_parameters() if p.requires_grad]
     assert trained and all("layer.2." in name for name in trained)
     assert all(p.requires_grad for p in encoder.trainable("all").parameters())
@@ -239,6 +250,30 @@ def test_they_behave_as_predictors(k_vrh, name):
     assert [check.remedy for check in checks if check.outcome != "passed"] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("frozen", {}),
+        ("finetuned", {"layers": 5}),
+        ("image-text", {"layers": 5, "max_tokens": 40}),
+        ("clip", {}),
+    ],
+)
+def test_classification(classification, encoders, clip_folder, name, options):
+    small = {**SMALL, "max_epochs": 20, "learning_rate": 0.01}
+    if name == "image-text":
+        options = {**options, "encoder": encoders["roberta"]}
+    if name == "clip":
+        small, options = {"max_epochs": 20, "views": 3}, {"model": clip_folder}
+    model = resolve(name, {**small, **options}).create()
+    model.fit(classification.train, classification.validation, classification.context())
+    for probabilities in (model.predict(classification.train), *model.predict_stages(classification.train).values()):
+        assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    curves = model.curves()
+    assert curves[0].train[-1] < curves[0].train[0]
+    assert all(curve.validation[curve.best_epoch] == min(curve.validation) for curve in curves)
+
+
 def test_a_loss_that_explodes_stops_and_says_so(k_vrh, cli, monkeypatch):
     epoch, calls = loop.train_epoch, []
 
@@ -258,16 +293,16 @@ def test_a_loss_that_explodes_stops_and_says_so(k_vrh, cli, monkeypatch):
     [
         ({"backbone": "resnet_18"}, "Did you mean resnet18"),
         ({"size": "196"}, "write WIDTHxHEIGHT"),
-        ({"size": "20x20", "backbone": "inception_v3"}, "takes no images of 20x20; --set size=75x75"),
-        ({"backbone": "vit_tiny_patch16_224"}, "takes no images of 75x75; --set size=224x224"),
-        ({"learning_rate": 0}, "learning_rate=0 makes no sense"),
-        ({"batch_size": 0}, "batch_size=0 makes no sense"),
-        ({"precision": "half"}, "There are auto, float32, bfloat16"),
-        ({"views": -1}, "views=-1 makes no sense"),
-        ({"views": True}, "views=True makes no sense"),
+        ({"size": "20x20", "backbone": "inception_v3"}, "does not accept images of 20x20; --set size=75x75 works"),
+        ({"backbone": "vit_tiny_patch16_224"}, "does not accept images of 75x75; --set size=224x224 works"),
+        ({"learning_rate": 0}, r"learning_rate must be a positive number \(got 0\)"),
+        ({"batch_size": 0}, r"batch_size must be a positive integer \(got 0\)"),
+        ({"precision": "half"}, "Choose one of auto, float32, bfloat16"),
+        ({"views": -1}, r"views must be a non-negative integer \(got -1\)"),
+        ({"views": True}, r"views must be a non-negative integer \(got True\)"),
         ({"backbone": 3}, "no backbone '3'"),
         ({"backbone": "resnet18.nonsense"}, "no backbone 'resnet18.nonsense'"),
-        ({"dropout": 1.5}, "dropout=1.5 makes no sense"),
+        ({"dropout": 1.5}, r"dropout must be at least 0 and below 1 \(got 1.5\)"),
         ({"weights": "nothing.safetensors"}, "There is no weights file"),
     ],
 )
@@ -279,12 +314,12 @@ def test_bad_parameters(k_vrh, parameters, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"layers": [20, 5]}, "give numbers that grow"),
-        ({"layers": "most"}, "give numbers that grow"),
-        ({"layers": []}, "give numbers that grow"),
-        ({"batch_norm": "open"}, "There are frozen, batch"),
-        ({"finetuning_rate": 0}, "finetuning_rate=0 makes no sense"),
-        ({"layers": True}, "give numbers that grow"),
+        ({"layers": [20, 5]}, "an increasing list"),
+        ({"layers": "most"}, "an increasing list"),
+        ({"layers": []}, "an increasing list"),
+        ({"batch_norm": "open"}, "Choose one of frozen, batch"),
+        ({"finetuning_rate": 0}, "finetuning_rate must be a positive number"),
+        ({"layers": True}, "an increasing list"),
         ({"backbone": "test_vit", "size": "160x160", "layers": 5}, "use layers=all"),
     ],
 )
@@ -295,25 +330,29 @@ def test_bad_layers(k_vrh, parameters, message):
 
 def test_bad_texts(k_vrh, texts, encoders, tmp_path):
     options = {**SMALL, "layers": 5, "encoder": encoders["roberta"]}
-    with pytest.raises(ModelError, match="needs text: --text single, key or all"):
+    with pytest.raises(ModelError, match="needs text: give --text single, key or all"):
         evaluate("image-text", k_vrh, parameters=options)
     with pytest.raises(ModelError, match="reads 3 to 64 tokens"):
         evaluate("image-text", texts, parameters={**options, "max_tokens": 100})
     with pytest.raises(ModelError, match="Did you mean features"):
         evaluate("image-text", texts, parameters={**options, "fusion": "feature"})
-    with pytest.raises(ModelError, match="is no transformers model"):
+    with pytest.raises(ModelError, match="is not a transformers model"):
         evaluate("image-text", texts, parameters={**options, "encoder": str(tmp_path)})
     with pytest.raises(ModelError, match="There is no folder '/nothing/here'"):
         evaluate("image-text", texts, parameters={**options, "encoder": "/nothing/here"})
-    for layers, message in ((-1, "whole number from 0"), ("foo", "whole number"), (4, "has 3, or all")):
+    for layers, message in (
+        (-1, "text_layers must be a non-negative integer"),
+        ("foo", "text_layers must be a non-negative integer"),
+        (4, "has 3 blocks; or give all"),
+    ):
         with pytest.raises(ModelError, match=message):
             evaluate("image-text", texts, parameters={**options, "max_tokens": 40, "text_layers": layers})
 
 
 def test_bad_clips(k_vrh, clip_folder, encoders):
     for change, message in (
-        ({"views": -1}, "views=-1 makes no sense"),
-        ({"dropout": 3}, "dropout=3 makes no sense"),
+        ({"views": -1}, r"views must be a non-negative integer \(got -1\)"),
+        ({"dropout": 3}, r"dropout must be at least 0 and below 1 \(got 3\)"),
         ({"model": encoders["roberta"]}, "holds a model of type roberta, not clip"),
     ):
         with pytest.raises(ModelError, match=message):

@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
-from ecdbench.benchmark.bootstrap import interval, paired_differences, resampled_metrics
-from ecdbench.benchmark.metrics import METRICS
+from ecdbench.benchmark.bootstrap import RESAMPLES, interval, resample
+from ecdbench.benchmark.metrics import Metric, Sample, metrics_for
+from ecdbench.benchmark.scoring import difference, differences, mean_draws
 from scipy import stats
+
+
+def make(target, prediction, clusters=None):
+    rows = np.atleast_2d(prediction)
+    return Sample(target, rows, np.zeros_like(rows), np.arange(len(target)) if clusters is None else clusters)
+
+
+def resampled_metrics(target, prediction, clusters=None, resamples=RESAMPLES, seed=0):
+    return resample(make(target, prediction, clusters), metrics_for("regression"), resamples, seed)
 
 
 @pytest.fixture
@@ -79,13 +89,13 @@ def test_cluster_labels_and_their_order_do_not_matter(sample):
 
 def test_paired_differences(sample):
     target, prediction = sample
-    worse = prediction + 2.0
-    forward = paired_differences(target, worse[None], prediction[None])
-    backward = paired_differences(target, prediction[None], worse[None])
-    for name in METRICS:
-        assert np.allclose(forward[name], -backward[name])
-    same = paired_differences(target, prediction[None], prediction[None])
-    assert all(np.all(same[name] == 0) for name in METRICS)
+    better, worse = make(target, prediction), make(target, prediction + 2.0)
+    forward, backward = differences(worse, better), differences(better, worse)
+    for name, gap in forward.items():
+        if gap.value is not None:
+            assert (gap.low, gap.high) == pytest.approx((-backward[name].high, -backward[name].low))
+    same = differences(better, make(target, prediction))
+    assert all((gap.low, gap.high) == (0, 0) for name, gap in same.items() if name in ("rmse", "r2", "mae"))
 
 
 def test_pairing_separates_what_separate_intervals_do_not(sample):
@@ -93,7 +103,19 @@ def test_pairing_separates_what_separate_intervals_do_not(sample):
     slightly_worse = target + 1.1 * (prediction - target)
     one, two = (interval(resampled_metrics(target, p)["rmse"][0]) for p in (prediction, slightly_worse))
     assert one[1] > two[0]
-    assert interval(paired_differences(target, slightly_worse[None], prediction[None])["rmse"])[0] > 0
+    assert differences(make(target, slightly_worse), make(target, prediction))["rmse"].low > 0
+
+
+def test_a_metric_without_a_fast_route_sees_the_same_resamples(sample):
+    plain = Metric("rmse", "RMSE", lambda s: np.sqrt(((s.prediction - s.target) ** 2).mean(axis=1)))
+    clusters = np.arange(120) // 3
+    slow = resample(make(*sample, clusters), {"rmse": plain}, 200)["rmse"]
+    assert slow == pytest.approx(resampled_metrics(*sample, clusters, 200)["rmse"])
+
+
+def test_an_undefined_value_has_no_difference():
+    draws = mean_draws(metrics_for("regression")["rmse"], make(np.arange(9.0), np.ones(9)), 50)
+    assert difference(float("nan"), 1.0, draws, draws).value is None
 
 
 def test_an_interval_is_undefined_where_the_metric_mostly_is():

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from ecdbench import evaluate, load_task, read_run
 from ecdbench.benchmark.errors import EcdbenchError, ModelError
@@ -29,8 +30,8 @@ def test_fixed_protocol(k_vrh):
     holdout = k_vrh.targets(k_vrh.splits["holdout"])
     assert frame["prediction"].unique() == pytest.approx([train.mean()])
     expected = np.sqrt(np.mean((holdout - train.mean()) ** 2))
-    assert run.result.scores["holdout"].rmse.value == pytest.approx(expected)
-    assert run.result.scores["holdout"].rmse.low < expected < run.result.scores["holdout"].rmse.high
+    assert run.result.scores["holdout"]["rmse"].value == pytest.approx(expected)
+    assert run.result.scores["holdout"]["rmse"].low < expected < run.result.scores["holdout"]["rmse"].high
 
 
 @pytest.mark.parametrize("split", ["official", "grouped"])
@@ -65,7 +66,7 @@ def test_holdout_targets_are_not_reachable(k_vrh, write_model):
 
     class Thief:
         def fit(self, train, validation, context):
-            found["fit"] = pickle.dumps((train, validation, context.task, str(context)))
+            found["fit"] = pickle.dumps((train, validation, vars(context)))
             self.files = list(train.cache_files)
             self.tables = list(gc.get_referents(train))
 
@@ -118,7 +119,7 @@ def test_predictions_that_are_not_finite_are_counted_and_imputed(write_model, k_
     run = evaluate(str(path), k_vrh)
     holdout = run.result.scores["holdout"]
     assert holdout.coverage == pytest.approx(1 - 8 / 32)
-    assert holdout.skill.value == 0
+    assert holdout["skill"].value == 0
     assert not run.result.rankable
     frame = run.predictions()
     assert (frame[frame["split"] == "holdout"]["status"] == "failed").sum() == 8
@@ -142,13 +143,13 @@ class Hoarder:
     path = str(write_model(source))
     for split in ("grouped", "official"):
         data = load_task("ecd-fcc/k_vrh", split=split)
-        assert evaluate(path, data).result.scores["holdout"].skill.value == 0
-        assert evaluate(path, data, protocol="cv").result.scores["cv"].r2.value < 0.01
+        assert evaluate(path, data).result.scores["holdout"]["skill"].value == 0
+        assert evaluate(path, data, protocol="cv").result.scores["cv"]["r2"].value < 0.01
 
 
 @pytest.mark.parametrize("seeds", [0, [], [1, 1], [-1], ["a"]])
 def test_seeds_that_are_none(k_vrh, seeds):
-    with pytest.raises(EcdbenchError, match="names no seeds"):
+    with pytest.raises(EcdbenchError, match="invalid seeds="):
         evaluate("mean", k_vrh, seeds=seeds)
 
 
@@ -216,7 +217,7 @@ def test_predictions_file(k_vrh, tmp_path):
     file = tmp_path / "mine.csv"
     table.to_csv(file, index=False)
     run = evaluate(str(file), k_vrh)
-    assert run.result.scores["holdout"].mae.value == pytest.approx(1.0)
+    assert run.result.scores["holdout"]["mae"].value == pytest.approx(1.0)
     assert list(run.result.scores) == ["holdout"]
     table[1:].to_csv(file, index=False)
     with pytest.raises(ModelError, match=f"lacks {ids[0]}"):
@@ -246,7 +247,79 @@ def test_the_record_says_what_was_run(k_vrh):
     assert result.seeds == [3, 8]
     assert result.model.parameters == {"trees": 5}
     assert result.model.inputs == ["formula"]
-    assert result.content_sha256 == dict(k_vrh.task.content_sha256)
-    assert {part.seed for part in result.parts} == {3, 8}
+    assert result.columns == k_vrh.pins(["formula"], reads_folds=False)
+    assert set(result.columns) == {"id", "k_vrh", "split_official", "chemical_system", "formula"}
+    assert {fit.seed for fit in result.fits} == {3, 8}
     assert result.environment.packages["numpy"] == np.__version__
-    assert result.scores["holdout"].r2.seed_std > 0
+    assert result.scores["holdout"]["r2"].seed_std > 0
+
+
+def test_a_model_is_handed_the_inputs_that_it_states_and_no_others(write_model, k_vrh):
+    source = """
+import numpy as np
+class Model:
+    inputs = ("formula",)
+    def fit(self, train, validation, context):
+        assert train.column_names == ["id", "formula", "target"]
+    def predict(self, data):
+        return np.zeros(len(data)) if "{column}" in data.column_names else data["{column}"]
+"""
+    evaluate(str(write_model(source.format(column="formula"))), k_vrh)
+    with pytest.raises(ModelError, match=r"states inputs = \('formula',\) and is handed no others; add 'density'"):
+        evaluate(str(write_model(source.format(column="density"))), k_vrh)
+
+
+@pytest.mark.parametrize(("protocol", "most"), [("fixed", 8), ("cv", 12)])
+def test_files_are_read_once(monkeypatch, protocol, most):
+    opened = []
+    for name in ("ParquetFile", "read_schema", "read_table"):
+        real = getattr(pq, name)
+        monkeypatch.setattr(pq, name, lambda path, *a, _real=real, **k: (opened.append(path), _real(path, *a, **k))[1])
+    evaluate("mean", "ecd-fcc/k_vrh", protocol=protocol)
+    assert 0 < len(opened) <= most
+
+
+def test_targets_of_the_holdout_are_read_after_the_last_fit(monkeypatch, k_vrh):
+    asked = []
+    read = type(k_vrh).read_targets
+    monkeypatch.setattr(type(k_vrh), "read_targets", lambda self, ids: (asked.append(set(ids)), read(self, ids))[1])
+
+    class Model:
+        def fit(self, train, validation, context):
+            self.seen = set().union(*asked)
+
+        def predict(self, data):
+            assert self.seen == set().union(*asked)
+            return np.zeros(len(data))
+
+    holdout = set(k_vrh.splits["holdout"])
+    evaluate(Model(), k_vrh, seeds=2)
+    assert [bool(ids & holdout) for ids in asked] == [False, True]
+    asked.clear()
+    evaluate(Model(), k_vrh, protocol="cv")
+    assert len(asked) == 1 and not asked[0] & holdout
+
+
+def test_a_binary_target(write_model):
+    source = """
+import numpy as np
+class Model:
+    inputs = ()
+    def fit(self, train, validation, context):
+        assert context.kind == "classification" and set(np.asarray(train["target"])) == {0.0, 1.0}
+        self.share = np.mean(train["target"])
+    def predict(self, data):
+        return np.where(np.arange(len(data)) == 0, 1.1, self.share)
+"""
+    run = evaluate(str(write_model(source)), "ecd-fcc/is_metal")
+    holdout = run.result.scores["holdout"]
+    assert (run.result.kind, run.result.metric) == ("classification", "log_loss")
+    assert holdout.coverage == pytest.approx(31 / 32)  # 1.1 is no probability
+    assert holdout["roc_auc"].value == 0.5 and 0.6 < holdout["log_loss"].value < 0.8
+    for spec, parameters in (
+        ("sklearn.linear_model:LogisticRegression", {"features": "composition", "max_iter": 2000}),
+        ("sklearn.linear_model:Ridge", {"features": "composition"}),
+        ("composition-forest", {"trees": 20}),
+    ):
+        scores = evaluate(spec, "ecd-fcc/is_metal", parameters=parameters).result.scores["holdout"]
+        assert scores["roc_auc"].value > 0.7 and scores.coverage == 1

@@ -3,7 +3,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
-from ecdbench.benchmark.features import FeatureStore, content_key
+from ecdbench.benchmark.feature_store import FeatureStore, content_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,7 +1,6 @@
 """What a predictor may say besides its predictions: stages, notes, a fingerprint."""
 
 import importlib.util
-import json
 
 import numpy as np
 import pandas as pd
@@ -43,10 +42,8 @@ def test_stages_are_scored_like_the_model(staged, k_vrh):
     stages = run.result.stages
     assert list(stages) == ["first", "second"]
     assert stages["second"]["cv"] == run.result.scores["cv"]
-    assert stages["first"]["cv"].rmse.value > stages["second"]["cv"].rmse.value
-    assert stages["first"]["cv"].rmse.low is not None
-    table = json.loads((run.folder / "stages.json").read_text())
-    assert table["first"]["cv"]["rmse"]["value"] == stages["first"]["cv"].rmse.value
+    assert stages["first"]["cv"]["rmse"].value > stages["second"]["cv"]["rmse"].value
+    assert stages["first"]["cv"]["rmse"].low is not None
     if importlib.util.find_spec("matplotlib"):
         Image.open(run.folder / "stages.png").verify()
 

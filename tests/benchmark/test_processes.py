@@ -1,4 +1,4 @@
-"""Several processes at one run: they share its parts."""
+"""Several processes at one run: they share its fits."""
 
 import os
 import subprocess
@@ -33,17 +33,17 @@ def fits(tmp_path, monkeypatch):
     return lambda: file.read_text().split()
 
 
-def test_two_processes_do_each_part_once(write_model, fits):
+def test_two_processes_run_each_fit_once(write_model, fits):
     command = [sys.executable, "-m", "ecdbench", "evaluate", str(write_model(MODEL)), *ARGUMENTS]
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(120) for process in processes] == [0, 0]
     assert len(fits()) == 10
     assert len(set(fits())) == 2
     runs = find_runs([Path("runs")])
-    assert len(runs) == 1 and len(read_run(runs[0]).result.parts) == 10
+    assert len(runs) == 1 and len(read_run(runs[0]).result.fits) == 10
 
 
-def test_accelerate_launch_shares_the_parts_and_reports_once(write_model, fits):
+def test_accelerate_launch_shares_the_fits_and_reports_once(write_model, fits):
     pytest.importorskip("accelerate", reason="needs the extra torch")
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "ecdbench"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from ecdbench.benchmark.adapters import PredictionsFile, SklearnPredictor
 from ecdbench.benchmark.errors import ModelError
-from ecdbench.benchmark.resolve import registered, resolve
+from ecdbench.benchmark.registry import Registry
+from ecdbench.benchmark.resolve import PREDICTORS, resolve
 
 PREDICTOR = """
 class {name}:
@@ -16,7 +17,7 @@ class {name}:
 
 
 def test_every_registered_model_resolves():
-    names = registered()
+    names = PREDICTORS.names()
     assert {"mean", "median", "knn-composition", "composition-forest", "scratch-cnn"} <= set(names)
     for name in names:
         model = resolve(name)
@@ -69,7 +70,7 @@ def test_objects_and_classes():
     assert resolve(Mean).source is None  # what a class or an object closes over is unknown: never cached
     assert resolve(Mean()).source is None
     assert isinstance(resolve(Lasso()).create(), SklearnPredictor)
-    with pytest.raises(ModelError, match="no predictor"):
+    with pytest.raises(ModelError, match="is not a predictor"):
         resolve(object())
 
 
@@ -82,6 +83,7 @@ def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
     )
     (tmp_path / "plugged_in.py").write_text(PREDICTOR.format(name="Alpha"))
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("ecdbench.benchmark.resolve.PREDICTORS", Registry("ecdbench.predictors", "model"))
     assert type(resolve("plugged").create()).__name__ == "Alpha"
     with pytest.raises(ModelError, match=r"lost.*cannot be imported"):
         resolve("lost")
@@ -154,7 +156,7 @@ def test_unknown_models(spec, sentence):
 def test_parameters_are_checked_before_anything_runs(write_model):
     with pytest.raises(ModelError, match="Did you mean trees"):
         resolve("composition-forest", {"tree": 3})
-    with pytest.raises(ModelError, match="takes none"):
+    with pytest.raises(ModelError, match="takes no parameters"):
         resolve("mean", {"alpha": 1})
     path = write_model(
         "class A:\n    def __init__(self, a=1): raise ValueError('no')\n"

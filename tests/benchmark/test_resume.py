@@ -40,18 +40,18 @@ def counting(write_model, tmp_path, monkeypatch):
     return str(path), lambda: len(log.read_text().split()) if log.exists() else 0
 
 
-def test_a_part_with_rows_missing_is_run_again(counting, k_vrh, tmp_path):
+def test_a_fit_with_rows_missing_is_run_again(counting, k_vrh, tmp_path):
     model, fits = counting
     run = evaluate(model, k_vrh)
-    (part,) = (tmp_path / "cache").rglob("part.json")
-    content = json.loads(part.read_text())
+    (file,) = (tmp_path / "cache").rglob("fit.json")
+    content = json.loads(file.read_text())
     content["predictions"]["holdout"].popitem()
-    part.write_text(json.dumps(content))
+    file.write_text(json.dumps(content))
     assert evaluate(model, k_vrh).result.scores == run.result.scores
     assert fits() == 2
 
 
-def test_a_finished_part_is_never_run_twice(counting, k_vrh):
+def test_a_finished_fit_is_never_run_twice(counting, k_vrh):
     model, fits = counting
     one = evaluate(model, k_vrh, seeds=2)
     assert fits() == 2
@@ -123,7 +123,7 @@ def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "Interrupted. What was finished is kept: the same command goes on from there.\n"
+    assert said == "Interrupted. What was finished is kept: the same command continues from there.\n"
     before = fits()
     subprocess.run(command, env=os.environ, capture_output=True, check=True)
     assert fits() - before <= 10 - 2
@@ -148,7 +148,7 @@ def test_a_full_disk_loses_nothing(counting, k_vrh, tmp_path):
     finished = evaluate(model, k_vrh, out=out)
     before = (finished.folder / "result.json").read_bytes()
     code = (
-        "import resource, sys; from ecdbench.benchmark.cli.app import main;"
+        "import resource, sys; from ecdbench.cli.app import main;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.argv = ['ecdbench', *sys.argv[1:]]; main()"
     )
     command = [sys.executable, "-c", code, "evaluate", model, "--task", "ecd-fcc/k_vrh", "--out", str(out)]

@@ -51,10 +51,10 @@ def test_one_run_has_no_spread(cli, write_model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--vary", "shift"), "varies nothing"),
+        (("--vary", "shift"), "invalid --vary"),
         (("--vary", "shift=1", "--set", "shift=2"), "both set and varied"),
         (("--vary", "width=1,2"), "no parameter 'width'"),
-        (("--vary", "shift=1,1"), "is there twice"),
+        (("--vary", "shift=1,1"), "is given twice"),
     ],
 )
 def test_what_cannot_be_varied(cli, write_model, arguments, message):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from ecdbench.tasks.load import load_task
+from ecdbench.tasks.catalogue import load_task
 
 
 @pytest.fixture

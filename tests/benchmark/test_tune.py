@@ -64,7 +64,7 @@ def test_a_search_goes_on_where_it_stopped(cli, write_model, tmp_path):
     model, out = write_model(MODEL), tmp_path / "tuning"
     Path("stop").touch()
     first = cli("tune", model, *TASK, "--trials", 4, "--out", out)
-    assert first.code == 130 and "goes on from there" in first.err
+    assert first.code == 130 and "continues from there" in first.err
     Path("stop").unlink()
     second = cli("tune", model, *TASK, "--trials", 4, "--out", out, "--json")
     assert second.code == 0, second.err
@@ -111,14 +111,14 @@ def test_a_search_that_another_process_is_at(cli, write_model, tmp_path):
     assert cli("tune", model, *TASK, "--trials", 1, "--out", out).code == 0
     with FileLock(study_folder(out) / "study.lock"):
         found = cli("tune", model, *TASK, "--trials", 2, "--out", out)
-    assert found.code == 1 and "Another process is at the study" in found.err
+    assert found.code == 1 and "Another process is running the study" in found.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--search", "shift"), "write --search NAME=LOW:HIGH"),
-        (("--search", "shift=5:1"), "is no range"),
+        (("--search", "shift"), "expected --search NAME=LOW:HIGH"),
+        (("--search", "shift=5:1"), "invalid range"),
         (("--search", "width=1:5"), "no parameter 'width'"),
         (("--search", "shift=1:5", "--set", "shift=3"), "both set and searched"),
         (("--set", "broken=true"), "All 2 trials failed; the last one: model failed in fit: ValueError: broken"),

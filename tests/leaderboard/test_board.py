@@ -1,17 +1,17 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ecdbench import evaluate, load_task
 from ecdbench.benchmark.errors import DataError
-from ecdbench.leaderboard.board import make_board
+from ecdbench.leaderboard.board import Filter, make_board, standing
 from ecdbench.leaderboard.compare import compare, verdict
-from ecdbench.leaderboard.contestants import Filter, label
-from ecdbench.leaderboard.render import to_csv, to_json, to_markdown
+from ecdbench.leaderboard.formats import to_csv, to_json, to_markdown
 from ecdbench.leaderboard.reported import reported
-from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.rescoring import label, rescore
 
 
 @pytest.fixture
@@ -25,16 +25,16 @@ def test_rows_are_ranked_and_ties_are_said(runs):
     board = make_board([Path("runs")])
     assert [section.task for section in board.sections] == ["ecd-fcc/band_gap", "ecd-fcc/k_vrh"]
     section = board.sections[1]
-    assert [row.rank.place for row in section.rows] == [1, 2, 3]
-    assert [row.standing for row in section.rows] == [
+    assert [row.rank.rank for row in section.rows] == [1, 2, 3]
+    assert [standing(row) for row in section.rows] == [
         "first",
-        "cannot be told apart from the first",
-        "worse than the first",
+        "tied with 1st",
+        "worse than 1st",
     ]
-    rmse = [row.contestant.run.scores["holdout"].rmse.value for row in section.rows]
+    rmse = [row.scores["holdout"]["rmse"].value for row in section.rows]
     assert rmse == sorted(rmse)
-    assert "Cannot be told apart" in section.reading and "mean" not in section.reading
-    assert board.sections[0].reading == ""
+    assert "Tied for 1st" in section.summary and "mean" not in section.summary
+    assert board.sections[0].summary == ""
 
 
 def test_one_bad_run_does_not_hide_the_others(runs):
@@ -55,7 +55,7 @@ class Lucky:
     evaluate(str(write_model(source)), k_vrh)
     row = make_board([Path("runs")], Filter("ecd-fcc/k_vrh")).sections[0].rows[-1]
     assert row.rank is None
-    assert "not ranked" in row.standing
+    assert "not ranked" in standing(row)
 
 
 def test_formats_agree(runs):
@@ -71,19 +71,25 @@ def test_what_a_row_is_called(k_vrh):
         label(evaluate("composition-forest", k_vrh, parameters={"trees": 5}).result) == "composition-forest (trees=5)"
     )
     other = load_task("ecd-fcc/k_vrh", text="key", channel="spin")
-    assert label(evaluate("mean", other).result) == "mean, spin density"  # it does not look at text
+    assert label(evaluate("mean", other).result) == "mean"  # it looks at neither text nor density
+    assert (
+        label(evaluate("density-forest", other, parameters={"trees": 5}).result)
+        == "density-forest, spin density (trees=5)"
+    )
 
 
 def test_compare(runs):
     forest, _, mean, other = (rescore(run.folder) for run in runs)
     differences = compare(forest, mean)
-    expected = forest.scores["holdout"].rmse.value - mean.scores["holdout"].rmse.value
+    expected = forest.scores["holdout"]["rmse"].value - mean.scores["holdout"]["rmse"].value
     assert differences["rmse"].value == pytest.approx(expected)
     assert differences["rmse"].high < 0
-    assert verdict("a", "b", differences, (1, 1)).startswith("a is better than b")
-    assert verdict("b", "a", compare(mean, forest), (1, 1)).startswith("a is better than b")
-    assert "cannot be told apart" in verdict("a", "a", compare(forest, forest), (1, 1))
-    assert verdict("a", "b", differences, (1, 0.9)) == "b is not judged: only 90% of its predictions are there."
+    assert verdict(("a", "b"), (forest, mean), differences).startswith("a is better than b")
+    assert verdict(("b", "a"), (mean, forest), compare(mean, forest)).startswith("a is better than b")
+    assert "are tied" in verdict(("a", "a"), (forest, forest), compare(forest, forest))
+    failing = replace(mean, samples={"holdout": replace(mean.sample, coverage=0.9)})
+    said = verdict(("a", "b"), (forest, failing), differences)
+    assert said == "b is not judged: only 90% of its predictions could be scored."
     with pytest.raises(DataError, match="differ in task"):
         compare(forest, other)
 

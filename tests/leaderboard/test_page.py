@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from ecdbench.leaderboard.board import make_board
+from ecdbench.leaderboard.formats import to_json, to_markdown
 from ecdbench.leaderboard.page import make_page
-from ecdbench.leaderboard.render import to_json, to_markdown
 from ecdbench.leaderboard.serve import serve_page
 from ecdbench.submissions.entry import accepted_entries
 from ecdbench.submissions.reference import References
-from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.rescoring import rescore
 
 from ..submissions.corpus import ALLOWED, CANARY, FLAGGED, REFUSED, SCRIPT, spoil_all
 
@@ -48,15 +48,15 @@ def board(entries):
 
 
 def test_the_rest_of_the_board_still_builds(board, entries):
-    shown = {row.contestant.name for section in board.sections for row in section.rows}
+    shown = {row.name for section in board.sections for row in section.rows}
     assert shown == {"honest", *FLAGGED, *ALLOWED}
     assert len(board.left_out) == len(REFUSED) + 2  # what two of the linked ones point to
     for section in board.sections:
         for row in section.rows:
-            assert (row.rank is None) == (section.protocol == "fixed" and row.contestant.name in FLAGGED)
-    honest = next(r for s in board.sections for r in s.rows if r.contestant.name == "honest" and s.protocol == "fixed")
+            assert (row.rank is None) == (section.protocol == "fixed" and row.name in FLAGGED)
+    honest = next(r for s in board.sections for r in s.rows if r.name == "honest" and s.protocol == "fixed")
     expected = rescore(entries / "ecd-fcc--k_vrh" / "honest" / "fixed-official").scores["holdout"]
-    assert honest.contestant.run.scores["holdout"] == expected
+    assert honest.scores["holdout"] == expected
     assert not list(Path.cwd().rglob(CANARY)) and not list(entries.rglob(CANARY))
 
 
@@ -80,8 +80,8 @@ def test_no_text_of_an_entry_becomes_markup(board):
 def test_the_page_shows_what_was_recomputed(board, entries):
     scores = rescore(entries / "ecd-fcc--k_vrh" / "honest" / "fixed-official").scores["holdout"]
     page = make_page(board)
-    assert f'data-value="{scores.rmse.value}"' in page
-    assert f"{scores.rmse.value:.3g} [{scores.rmse.low:.3g}, {scores.rmse.high:.3g}]" in page
+    assert f'data-value="{scores["rmse"].value}"' in page
+    assert f"{scores['rmse'].value:.3g} [{scores['rmse'].low:.3g}, {scores['rmse'].high:.3g}]" in page
 
 
 def test_200_entries_stay_small(tmp_path, honest, k_vrh):
@@ -165,10 +165,10 @@ def test_in_a_browser(opened, real, sfe_dir):
 
     # Every row, in order of rank, with the numbers that its predictions give.
     assert page.locator("article:visible h2").text_content() == "sfe"
-    assert names() == [row.contestant.name for row in section.rows] and len(names()) >= 15
+    assert names() == [row.name for row in section.rows] and len(names()) >= 15
     references = References(sfe_dir)
     for shown, row in zip(column(6), section.rows, strict=True):
-        rmse = rescore(row.contestant.run.run.folder, references).scores["holdout"].rmse
+        rmse = rescore(row.folder, references).scores["holdout"]["rmse"]
         assert shown == f"{rmse.value:.3g} [{rmse.low:.3g}, {rmse.high:.3g}]"
     # Sorting: by model, then by MAE downwards, with the keyboard.
     part.locator("thead button", has_text="model").click()
@@ -180,13 +180,13 @@ def test_in_a_browser(opened, real, sfe_dir):
     values = [float(text) for text in column(8)]
     assert values == sorted(values, reverse=True)
     # Filtering: by what a model looks at, whether it is pretrained, and its name.
-    blind = [row.contestant.name for row in section.rows if row.contestant.inputs == ["formula"]]
+    blind = [row.name for row in section.rows if row.inputs == ["formula"]]
     part.locator("select[name=inputs]").select_option("formula")
     assert sorted(names()) == sorted(blind)
     assert part.locator("output").text_content() == f"{len(blind)} of {len(section.rows)} rows"
     part.locator("select[name=inputs]").select_option("")
     part.locator("select[name=pretrained]").select_option("yes")
-    assert sorted(names()) == sorted(r.contestant.name for r in section.rows if r.contestant.pretrained)
+    assert sorted(names()) == sorted(r.name for r in section.rows if r.is_pretrained)
     part.locator("select[name=pretrained]").select_option("")
     part.locator("input[name=find]").fill("knn")
     assert names() == ["knn-composition"]

@@ -50,7 +50,7 @@ def test_a_dry_run_pushes_nothing_and_other_spaces_are_left_alone(cli, hub, tmp_
     cli("publish", "leaderboard", "--repo", REPO)
     files(hub).pop("leaderboard.json")
     before = hub.repositories[REPO].main
-    assert "holds something else" in cli("publish", "leaderboard", "--repo", REPO).err
+    assert "holds something other" in cli("publish", "leaderboard", "--repo", REPO).err
     assert hub.repositories[REPO].main == before
 
 

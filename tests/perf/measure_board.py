@@ -18,13 +18,13 @@ import numpy as np
 from ecdbench import evaluate
 from ecdbench.leaderboard.board import make_board
 from ecdbench.leaderboard.page import make_page
-from ecdbench.submissions import isolation
+from ecdbench.submissions import untrusted
 from ecdbench.submissions.card import TEMPLATE
-from ecdbench.submissions.claims import rounded
+from ecdbench.submissions.checks import rounded
+from ecdbench.submissions.predictions import checksums
 from ecdbench.submissions.reference import References
-from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.rescoring import rescore
 from ecdbench.submissions.submit import submit
-from ecdbench.submissions.table import checksums
 
 TASK, SIZES = "ecd-fcc/k_vrh", (1000, 2000, 5000)
 
@@ -57,20 +57,20 @@ def build(entries: str) -> None:
     from ecdbench.leaderboard import board as module
 
     ranked = [0.0]
-    plain = module.standings
+    plain = module.rank_models
 
-    def timed(runs):
+    def timed(*given):
         start = time.process_time()
         try:
-            return plain(runs)
+            return plain(*given)
         finally:
             ranked[0] += time.process_time() - start
 
-    module.standings = timed
+    module.rank_models = timed
     board = make_board([Path(entries)])
     page = make_page(board)
-    while isolation._pools:
-        isolation._pools.pop().shutdown()
+    while untrusted._pools:
+        untrusted._pools.pop().shutdown()
     own, reader = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found = {
         "cpu": sum(usage.ru_utime + usage.ru_stime for usage in (own, reader)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from ecdbench.benchmark import bootstrap
+from ecdbench.benchmark.metrics import METRICS, Sample
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from timing import best_of
@@ -18,6 +19,7 @@ def main() -> None:
     generator = np.random.default_rng(0)
     target = generator.normal(100, 15, N)
     prediction = target + generator.normal(0, 6, N)
+    sample = Sample(target, prediction[None], np.full((1, N), target.mean()), np.arange(N))
     plain = {"rmse": root_mean_squared_error, "mae": mean_absolute_error, "r2": r2_score}
     vectorised = {
         "rmse": lambda y, p, axis=-1: np.sqrt(((y - p) ** 2).mean(axis)),
@@ -26,9 +28,9 @@ def main() -> None:
     }
 
     def ours() -> None:
-        values = bootstrap.resampled_metrics(target, prediction, resamples=RESAMPLES)
-        for name in values:
-            bootstrap.interval(values[name][0])
+        metrics = {name: METRICS.get(name) for name in plain}
+        for values in bootstrap.resample(sample, metrics, resamples=RESAMPLES).values():
+            bootstrap.interval(values[0])
 
     def first() -> None:
         bootstrap._chunk_of_counts.cache_clear()

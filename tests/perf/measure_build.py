@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ecdbench.tasks.build.blueprint import Blueprint
-from ecdbench.tasks.build.build import Plan, Workforce, build_dataset
-from ecdbench.tasks.build.describe import Describer
-from ecdbench.tasks.build.ecd_fcc import COLUMNS, RawFolder, plan
-from ecdbench.tasks.build.material import Material
-from ecdbench.tasks.build.plane import PlaneSettings, slice_plane
-from ecdbench.tasks.build.row import make_row, pack
-from ecdbench.tasks.build.volume import Volume, read_volume
-from ecdbench.tasks.ecd_fcc import FACTS, PACKAGED
+from ecdbench.tasks.builder.assembly import Plan, build_dataset
+from ecdbench.tasks.builder.blueprint import Blueprint
+from ecdbench.tasks.builder.crystal import Crystal
+from ecdbench.tasks.builder.densities import Volume, read_volume
+from ecdbench.tasks.builder.descriptions import Describer
+from ecdbench.tasks.builder.ecd_fcc_source import RawFolder, plan_ecd_fcc
+from ecdbench.tasks.builder.row import make_row
+from ecdbench.tasks.builder.row_store import pack
+from ecdbench.tasks.builder.slices import PlaneSettings, slice_plane
+from ecdbench.tasks.datasets.ecd_fcc import FACTS, PACKAGED
 
 RAW = Path(os.environ["ECDBENCH_DATA"]) / "ecd-fcc"
 SIMULATED = int(os.environ.get("ECDBENCH_PERF_SIMULATED", "10000"))
@@ -36,40 +37,40 @@ class Repeated:
     raw: RawFolder
     names: tuple[str, ...]
 
-    def density(self, material: Material) -> Volume:
-        return self.raw.density(self._like(material))
+    def density(self, crystal: Crystal) -> Volume:
+        return self.raw.density(self._like(crystal))
 
-    def state(self, material: Material) -> str:
-        return self.raw.state(self._like(material))
+    def version(self, crystal: Crystal) -> str:
+        return self.raw.version(self._like(crystal))
 
-    def _like(self, material: Material) -> Material:
-        return Material(self.names[int(material.id.split("-")[1]) % len(self.names)])
+    def _like(self, crystal: Crystal) -> Crystal:
+        return Crystal(self.names[int(crystal.id.split("-")[1]) % len(self.names)])
 
 
 def main() -> None:
-    materials = list(plan(RAW, PACKAGED, PlaneSettings(), None).materials())
-    _per_crystal(materials)
+    crystals = list(plan_ecd_fcc(RAW, PACKAGED, PlaneSettings(), None).crystals())
+    _per_crystal(crystals)
     for workers in (1, 2):
-        _throughput(materials[:120], workers)
-    _simulated(materials)
+        _throughput(crystals[:120], workers)
+    _simulated(crystals)
 
 
-def _per_crystal(materials: list[Material]) -> None:
-    blueprint, chosen = Blueprint(FACTS, COLUMNS, notes="ecd-fcc"), materials[::19]
+def _per_crystal(crystals: list[Crystal]) -> None:
+    blueprint, chosen = Blueprint(FACTS, notes="ecd-fcc"), crystals[::19]
     with tempfile.TemporaryDirectory() as folder, Describer(Path(folder)) as describe:
-        describe(read_volume(RAW / "densities" / f"{chosen[0].id}.npz").structure())  # start the child
+        describe(read_volume(RAW / "densities" / f"{chosen[0].id}.npz").structure.as_dict())  # start the child
         seconds: dict[str, list[float]] = {"slice": [], "text": [], "total": []}
-        for material in chosen[1:]:
+        for crystal in chosen[1:]:
             started = time.perf_counter()
-            volume = read_volume(RAW / "densities" / f"{material.id}.npz")
-            fresh = Material(material.id, material.properties, material.formula, material.spacegroup)
+            volume = read_volume(RAW / "densities" / f"{crystal.id}.npz")
+            fresh = Crystal(crystal.id, crystal.properties, crystal.formula, crystal.spacegroup)
             pack(make_row(fresh, volume, blueprint, describe))
             seconds["total"].append(time.perf_counter() - started)
             started = time.perf_counter()
             for channel in FACTS.channels:
                 slice_plane(volume, channel)
             seconds["slice"].append(time.perf_counter() - started)
-            structure = volume.structure()
+            structure = volume.structure.as_dict()
             structure["lattice"]["matrix"][0][0] *= 1 + 1e-5  # another structure for the store of texts
             started = time.perf_counter()
             describe(structure)
@@ -81,30 +82,34 @@ def _per_crystal(materials: list[Material]) -> None:
     print(f"peak memory: {own:.0f} MB reading and slicing, {child:.0f} MB robocrystallographer's process")
 
 
-def _throughput(materials: list[Material], workers: int) -> None:
-    made = plan(RAW, PACKAGED, PlaneSettings(), None)
-    part = Plan(made.blueprint, made.source, lambda: materials, len(materials))
+def _throughput(crystals: list[Crystal], workers: int) -> None:
+    made = plan_ecd_fcc(RAW, PACKAGED, PlaneSettings(), None)
+    part = Plan(made.blueprint, made.source, lambda: crystals, len(crystals))
     with tempfile.TemporaryDirectory() as folder:
         marks: list[float] = []
         build_dataset(
-            part, Path(folder) / "out", Path(folder), Workforce(workers), lambda *_: marks.append(time.perf_counter())
+            part,
+            Path(folder) / "out",
+            Path(folder),
+            workers=workers,
+            progress=lambda *_: marks.append(time.perf_counter()),
         )
     steady = marks[len(marks) // 4 :]  # without the start of the workers
     print(f"{workers} worker(s): {(len(steady) - 1) / (steady[-1] - steady[0]):.1f} crystals/s, texts known")
 
 
-def _simulated(materials: list[Material]) -> None:
-    texts = {material.id: material.known_text for material in materials}
+def _simulated(crystals: list[Crystal]) -> None:
+    texts = {crystal.id: crystal.known_text for crystal in crystals}
     names = tuple(texts)
-    by_name = {material.id: material for material in materials}
+    by_name = {crystal.id: crystal for crystal in crystals}
 
     def repeated():
         for index in range(SIMULATED):
             like = by_name[names[index % len(names)]]
-            yield Material(f"sim-{index:05d}", like.properties, like.formula, like.spacegroup, like.known_text)
+            yield Crystal(f"sim-{index:05d}", like.properties, like.formula, like.spacegroup, like.known_text)
 
     source = Repeated(RawFolder(RAW), names)
-    simulated = Plan(Blueprint(FACTS, COLUMNS, notes="ecd-fcc"), source, repeated, SIMULATED)
+    simulated = Plan(Blueprint(FACTS, notes="ecd-fcc"), source, repeated, SIMULATED)
     seen: list[tuple[float, float]] = []
     stop = threading.Event()
 
@@ -116,9 +121,12 @@ def _simulated(materials: list[Material]) -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("ECDBENCH_PERF_FOLDER")) as folder:
         threading.Thread(target=watch, daemon=True).start()
         report = build_dataset(
-            simulated, Path(folder) / "out", Path(folder), Workforce(2),
-            lambda done, total, failed: done % 2000 == 0 and print(f"  {done} of {total}", flush=True),
-        )  # fmt: skip
+            simulated,
+            Path(folder) / "out",
+            Path(folder),
+            workers=2,
+            progress=lambda done, total, failed: done % 2000 == 0 and print(f"  {done} of {total}", flush=True),
+        )
         stop.set()
         size = sum(path.stat().st_size for path in (Path(folder) / "out").glob("*.parquet")) / 1e6
     print(f"simulated: {report.rows} rows, {size:.0f} MB, {time.perf_counter() - started:.0f} s with 2 workers")

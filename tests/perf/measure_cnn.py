@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from ecdbench.baselines.features import pixels
-from ecdbench.tasks.load import load_task
+from ecdbench.baselines.image_features import pixels
+from ecdbench.tasks.catalogue import load_task
 
 THREADS = (1, 2)
 ROUNDS = 2

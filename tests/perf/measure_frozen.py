@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from ecdbench import load_task
-from ecdbench.baselines.features import pixels
-from ecdbench.benchmark.protocol import folds_of
+from ecdbench.baselines.image_features import pixels
+from ecdbench.benchmark.protocols import PROTOCOLS
 
 THREADS = os.environ.get("PERF_THREADS", "2")
 EPOCHS = int(os.environ.get("PERF_EPOCHS", "30"))
@@ -40,7 +40,7 @@ def keras(python: str, folder: Path) -> float:
     data = load_task("sfe")
     ids = [m for split in ("train", "validation") for m in data.splits[split]]
     rows = data.labelled(ids)
-    folds = [(fold.train, fold.validation, fold.predicted["cv"]) for fold in folds_of(data, "cv")]
+    folds = [(fold.train, fold.validation, fold.predicted["cv"]) for fold in PROTOCOLS.get("cv").plan(data)]
     np.savez(folder / "sfe.npz", images=pixels(rows["image"], 196), targets=np.asarray(rows["target"], np.float32))
     place = {material: i for i, material in enumerate(ids)}
     (folder / "folds.json").write_text(json.dumps([[[place[m] for m in part] for part in fold] for fold in folds]))

@@ -11,7 +11,7 @@ CODE = f"""
 import resource, sys
 from pathlib import Path
 sys.argv = ["ecdbench", "--help"]
-from ecdbench.benchmark.cli.app import main
+from ecdbench.cli.app import main
 try:
     main()
 except SystemExit:

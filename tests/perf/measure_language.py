@@ -62,28 +62,28 @@ def ask(url: str, folder: Path, count: int) -> tuple[float, float, float]:
 
     from ecdbench import load_task
     from ecdbench.baselines.in_context import InContext
-    from ecdbench.benchmark.features import FeatureStore
+    from ecdbench.baselines.llm.usage import Service
+    from ecdbench.benchmark.feature_store import FeatureStore
     from ecdbench.benchmark.predictor import RunContext
-    from ecdbench.benchmark.service import Service
     from ecdbench.benchmark.task import on_disk
     from measure_memory import _watch
 
     data = load_task("ecd-fcc/k_vrh", text="all")
     train = data.labelled(data.splits["train"])
-    features = data.inputs(data.splits["holdout"][:1]).features
+    features = data.table(data.splits["holdout"][:1]).features
 
     def rows() -> Iterator[dict[str, list[object]]]:
-        for number, material in enumerate(islice(cycle(data.ids), count)):
-            row = data.rows[material]
+        for number, sample_id in enumerate(islice(cycle(data.ids), count)):
+            row = data.rows[sample_id]
             text = f"{row['text']} Copy {number}."
             image = {"bytes": row["image"], "path": None}
             others = {"density": [row["density"]], "formula": [row["formula"]]}
-            yield {"id": [f"{material}/{number}"], "image": [image], "text": [text], **others}
+            yield {"id": [f"{sample_id}/{number}"], "image": [image], "text": [text], **others}
 
     many = on_disk(rows(), features)
     work = Path(tempfile.mkdtemp(dir=folder))
     service = Service(store=folder / "answers.sqlite", concurrency=CONCURRENCY)
-    context = RunContext("t", "k_vrh", "GPa", "", 0, "cpu", work, work, FeatureStore(work), service)
+    context = RunContext("t", "k_vrh", "GPa", "", "regression", 0, "cpu", work, work, work, FeatureStore(work), service)
     peak = [0.0]
     model = InContext(model="made-up", base_url=url)
     model.fit(train, train, context)

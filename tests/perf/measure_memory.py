@@ -44,16 +44,16 @@ def compute(folder: Path) -> None:
     peak = [0.0]
     threading.Thread(target=_watch, args=(peak,), daemon=True).start()
     from datasets import load_from_disk
-    from ecdbench.baselines.transfer.branch import ImageBranch, ImageOptions
-    from ecdbench.baselines.transfer.extract import StoredImages
-    from ecdbench.benchmark.features import FeatureStore
+    from ecdbench.baselines.transfer.image_batches import StoredImages
+    from ecdbench.baselines.transfer.image_encoder import ImageEncoder, ImageOptions
+    from ecdbench.benchmark.feature_store import FeatureStore
     from ecdbench.benchmark.predictor import RunContext
 
     data = load_from_disk(folder / "images")
     store = FeatureStore(folder / "features")
-    context = RunContext("sfe", "sfe", "mJ/m2", "", 0, "cpu", folder, folder, store)
+    context = RunContext("sfe", "sfe", "mJ/m2", "", "regression", 0, "cpu", folder, folder, folder, store)
     options = ImageOptions(NETWORK, "random", None, 0, "auto")
-    source = ImageBranch(options, data, context).source_of(0)(data, False)
+    source = ImageEncoder(options, data, context).inputs_of(0)(data, False)
     assert len(source) == len(data) == len(StoredImages(data))
     assert np.isfinite(source.batch(np.array([0, len(data) - 1]), False)[0].numpy()).all()
     print(peak[0])

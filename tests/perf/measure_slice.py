@@ -7,9 +7,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from ecdbench.tasks.build.cell import conventional_matrix
-from ecdbench.tasks.build.plane import PlaneSettings, origin_of, slice_plane
-from ecdbench.tasks.build.volume import Volume, read_volume
+from ecdbench.tasks.builder.densities import Volume, read_volume
+from ecdbench.tasks.builder.slices import PlaneSettings, plane_origin, slice_plane
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Chgcar, Poscar
 from pyrho.charge_density import ChargeDensity
@@ -21,11 +20,11 @@ MATERIALS = ("mp-10182", "mp-10183", "mp-1022")
 
 def window(volume: Volume, settings: PlaneSettings) -> np.ndarray:
     """Points of the slice in fractions of the cell, shape (size, size, 3)."""
-    cube = conventional_matrix(volume.lattice)
+    cube = volume.cube_matrix
     start, row, column = (vector @ cube for vector in settings.points())
     index = np.arange(settings.size)
     points = start + index[:, None, None] * row + index[None, :, None] * column
-    return points + origin_of(volume, settings.origin)
+    return points + plane_origin(volume, settings.origin)
 
 
 def exact(volume: Volume, points: np.ndarray) -> np.ndarray:
@@ -45,7 +44,7 @@ def exact(volume: Volume, points: np.ndarray) -> np.ndarray:
 
 def pyrho_slice(chgcar: Chgcar, volume: Volume, settings: PlaneSettings) -> np.ndarray:
     """pyrho's 60^3 cube, then the plane by linear interpolation."""
-    matrix = conventional_matrix(volume.lattice)
+    matrix = volume.cube_matrix
     cube = ChargeDensity.from_pmg(chgcar).get_transformed(matrix, [60, 60, 60]).normalized_pgrids["total"].grid_data
     points = window(volume, settings) @ np.linalg.inv(matrix)
     return map_coordinates(cube, np.moveaxis(points * 60, -1, 0), order=1, mode="grid-wrap")

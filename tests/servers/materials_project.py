@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from ecdbench.tasks.build.mp_columns import COLUMNS
-from ecdbench.tasks.build.volume import read_volume
+from ecdbench.tasks.builder.densities import read_volume
+from ecdbench.tasks.builder.materials_project import KINDS
 from emmet.core.mpid import AlphaID
 from flask import Flask, jsonify, request
 from monty.json import MontyEncoder
@@ -108,8 +108,8 @@ def _task(material: str) -> str:
 
 
 def _document(material: str, row: Mapping[str, str]) -> dict[str, Any]:
-    values = {name: made_up(material, name) for name in COLUMNS if name[:2] not in ("k_", "g_")}
-    values |= {name: int(made_up(material, name)) for name, column in COLUMNS.items() if column.kind == "int"}
+    values = {name: made_up(material, name) for name in KINDS if name[:2] not in ("k_", "g_")}
+    values |= {name: int(made_up(material, name)) for name, kind in KINDS.items() if kind == "integer"}
     values |= {name: float(row[theirs] or made_up(material, name)) for name, theirs in _REAL.items()}
     averages = {name: values.pop(name) for name in ("k_vrh", "g_vrh")}
     return {

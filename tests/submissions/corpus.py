@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from ecdbench import load_task
-from ecdbench.submissions.claims import rounded
+from ecdbench.submissions.checks import rounded
+from ecdbench.submissions.predictions import checksums
 from ecdbench.submissions.reference import References
-from ecdbench.submissions.rescore import rescore
-from ecdbench.submissions.table import checksums
+from ecdbench.submissions.rescoring import rescore
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 CANARY = "canary-was-executed"
@@ -193,7 +193,7 @@ REFUSED = {
     "failed-with-number": (rows(lambda f: one(f, "status", "refused"), honest_checks=True), "finite number"),
     "missing-id": (rows(lambda f: f.drop(f.index[f["split"] == "holdout"][0])), "is missing"),
     "missing-split": (rows(lambda f: f[f["split"] != "holdout"]), "is missing"),
-    "no-rows": (rows(lambda f: f[:0]), "other seeds"),
+    "no-rows": (rows(lambda f: f[:0]), "different seeds"),
     "duplicate-id": (rows(lambda f: pd.concat([f, f[-1:]])), "there twice"),
     "duplicate-instead": (rows(lambda f: one(f, "id", f["id"].iloc[-1])), "is missing"),
     "extra-id": (rows(lambda f: pd.concat([f, f[-1:].assign(id="mp-0")])), "was not asked for"),
@@ -207,33 +207,54 @@ REFUSED = {
         rows(lambda f: one(f, "prediction", f["prediction"].iloc[-1] + 1), honest_checks=True),
         "do not follow",
     ),
-    "digit-of-rmse": (edit_result(lambda r: digit(r, "scores", "holdout", "rmse", "value")), "holdout rmse is"),
-    "digit-of-r2-low": (edit_result(lambda r: digit(r, "scores", "holdout", "r2", "low")), "holdout r2.low is"),
-    "digit-of-train-mae": (edit_result(lambda r: digit(r, "scores", "train", "mae", "high")), "train mae.high is"),
-    "score-none": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=None)), "holdout rmse is"),
-    "score-nan": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value=float("nan"))), "does not hold"),
-    "score-text": (edit_result(lambda r: r["scores"]["holdout"]["rmse"].update(value="best")), "not a result"),
-    "score-of-another-split": (edit_result(lambda r: r["scores"].update(exam=r["scores"]["holdout"])), "other splits"),
+    "digit-of-rmse": (
+        edit_result(lambda r: digit(r, "scores", "holdout", "metrics", "rmse", "value")),
+        "holdout rmse is",
+    ),
+    "digit-of-r2-low": (
+        edit_result(lambda r: digit(r, "scores", "holdout", "metrics", "r2", "low")),
+        "holdout r2.low is",
+    ),
+    "digit-of-train-mae": (
+        edit_result(lambda r: digit(r, "scores", "train", "metrics", "mae", "high")),
+        "train mae.high is",
+    ),
+    "score-none": (
+        edit_result(lambda r: r["scores"]["holdout"]["metrics"]["rmse"].update(value=None)),
+        "holdout rmse is",
+    ),
+    "score-nan": (
+        edit_result(lambda r: r["scores"]["holdout"]["metrics"]["rmse"].update(value=float("nan"))),
+        "unknown or altered fields",
+    ),
+    "score-text": (
+        edit_result(lambda r: r["scores"]["holdout"]["metrics"]["rmse"].update(value="best")),
+        "not a result",
+    ),
+    "score-of-another-split": (
+        edit_result(lambda r: r["scores"].update(exam=r["scores"]["holdout"])),
+        "a split that it has no predictions of",
+    ),
     "coverage": (edit_result(lambda r: r["scores"]["holdout"].update(coverage=0.5)), "coverage"),
     "train-range": (result(train_range=1.0), "train_range"),
-    "train-mean": (edit_result(lambda r: digit(r, "parts", 0, "train_mean")), "train_mean"),
-    "n-train": (edit_result(lambda r: r["parts"][0].update(n_train=1)), "n_train"),
+    "train-mean": (edit_result(lambda r: digit(r, "fits", 0, "train_mean")), "train_mean"),
+    "n-train": (edit_result(lambda r: r["fits"][0].update(n_train=1)), "n_train"),
     "seeds-chosen": (edit_result(lambda r: r.update(seeds=[7])), "other seeds than"),
-    "key-unknown": (result(best="SOTA"), "does not hold"),
+    "key-unknown": (result(best="SOTA"), "unknown or altered fields"),
     "key-twice": (
         lambda e: (e / "fixed-official/result.json").write_text(
             '{"unit": "eV", ' + (e / "fixed-official/result.json").read_text().lstrip()[1:]
         ),
-        "names something twice",
+        "has a repeated key",
     ),
     "text-tier": (result(text='=HYPERLINK("http://evil","x")'), "text tier or density channel"),
     "channel": (result(channel="@SUM(1)\x1b[2J"), "text tier or density channel"),
     "long-text": (edit_result(lambda r: r["model"]["parameters"].update(a="x" * 5000)), "text of 5,000 characters"),
     "future": (result(created="2999-01-01T00:00:00Z"), "in the future"),
-    "seconds": (edit_result(lambda r: r["parts"][0].update(seconds_fit=float("nan"))), "not a result"),
+    "seconds": (edit_result(lambda r: r["fits"][0].update(seconds_fit=float("nan"))), "not a result"),
     "cores": (edit_result(lambda r: r["environment"].update(cpu_count=10**4000)), "not a result"),
-    "usage": (edit_result(lambda r: r["parts"][0].update(usage=USAGE | {"answers": 10**400})), "not a result"),
-    "usage-cost": (edit_result(lambda r: r["parts"][0].update(usage=USAGE | {"cost": -1.0})), "not a result"),
+    "usage": (edit_result(lambda r: r["fits"][0].update(usage=USAGE | {"answers": 10**400})), "not a result"),
+    "usage-cost": (edit_result(lambda r: r["fits"][0].update(usage=USAGE | {"cost": -1.0})), "not a result"),
     "curves-nan": (curves("NaN"), "learning curves"),
     "curves-infinite": (curves("1e999"), "learning curves"),
     "curves-huge": (curves("1", best="9" * 400), "learning curves"),
@@ -242,30 +263,54 @@ REFUSED = {
     "predictions-one-large-text": (table(large_text), "more than 200 characters"),
     "predictions-zstd": (table(lambda t: t, compression="zstd"), "compressed with ZSTD"),
     "predictions-groups": (table(lambda t: t, row_group_size=1), "no task needs"),
-    "folder-loop": (loop, "is no folder"),
+    "folder-loop": (loop, "is not a folder"),
     "card-name-reserved": (line("name", "nul"), "cannot have"),
     "card-name-of-a-run": (line("name", "fixed-effects"), "cannot have"),
     "card-author-blank": (line("authors", '[{name: " "}]'), "authors"),
     "card-author-filler": (line("authors", '[{name: "\u3164"}]'), "invisible"),
     "card-orcid-digits": (line("authors", '[{name: A, orcid: "\u0660\u0660\u0660\u0660-0002-1825-0097"}]'), "orcid"),
     "card-tier": (line("text_tier", "key"), "disagree"),
-    "parts": (edit_result(lambda r: r.update(parts=r["parts"] * 2)), "parts"),
-    "no-parts": (result(parts=[]), "parts"),
+    "fits": (edit_result(lambda r: r.update(fits=r["fits"] * 2)), "fits"),
+    "no-fits": (result(fits=[]), "fits"),
     "rankable": (result(rankable=False), "rankable"),
     "unit": (result(unit="MPa"), "unit"),
-    "revision": (
-        edit_result(lambda r: r["content_sha256"].update(holdout="0" * 64)),
-        "another version of",
+    "another-target": (
+        edit_result(lambda r: r["columns"].update(k_vrh="0" * 64)),
+        "another version of the column k_vrh",
     ),
-    "no-hashes": (result(content_sha256={}), "another version of"),
+    "another-input": (
+        edit_result(lambda r: r["columns"].update(formula="0" * 64)),
+        "another version of the column formula",
+    ),
+    "other-rows": (edit_result(lambda r: r["columns"].update(id="0" * 64)), "other rows"),
+    "no-pins": (result(columns={}), "other rows"),
+    "input-not-pinned": (edit_result(lambda r: r["columns"].pop("formula")), "does not pin exactly"),
+    "pins-more": (
+        edit_result(lambda r: r["columns"].update(text_all="0" * 64)),
+        "another version of the column text_all",
+    ),
+    "pins-nonsense": (edit_result(lambda r: r["columns"].update({SCRIPT: "0" * 64})), "another version of"),
+    "pins-no-hash": (edit_result(lambda r: r["columns"].update(k_vrh="x")), "not a result"),
+    "unknown-metric": (
+        edit_result(lambda r: r["scores"]["holdout"]["metrics"].update(luck=r["scores"]["holdout"]["metrics"]["rmse"])),
+        "is not registered here",
+    ),
+    "metric-of-another-kind": (
+        edit_result(
+            lambda r: r["scores"]["holdout"]["metrics"].update(roc_auc=r["scores"]["holdout"]["metrics"]["r2"])
+        ),
+        "does not apply",
+    ),
+    "main-metric": (result(metric="mae"), "main metric"),
+    "kind": (result(kind="classification"), "main metric"),
     "other-task": (result(task="ecd-fcc/band_gap"), "lies in the folder of"),
     "no-such-task": (result(task="ecd-fcc/luck"), "lies in the folder of"),
     "task-up": (result(task="../../../../etc/passwd"), "lies in the folder of"),
     "task-script": (result(task=SCRIPT), "lies in the folder of"),
-    "source-elsewhere": (result(source="/etc"), "another place's data"),
-    "source-hub": (result(source=f"evil/data@{'a' * 40}/k_vrh"), "another place's data"),
-    "split-up": (result(split="../official"), "called otherwise"),
-    "protocol": (result(protocol="mine"), "called otherwise"),
+    "source-elsewhere": (result(source="/etc"), "data from elsewhere"),
+    "source-hub": (result(source=f"evil/data@{'a' * 40}/k_vrh"), "data from elsewhere"),
+    "split-up": (result(split="../official"), "does not have the name"),
+    "protocol": (result(protocol="mine"), "does not have the name"),
     "limit": (result(limit=3), "do not give"),
     "probes": (
         edit_result(lambda r: r.update(stages={"head": r["scores"]})),
@@ -287,8 +332,8 @@ REFUSED = {
     "predictions-types": (rows(lambda f: f.assign(prediction=f["prediction"].astype(str))), "other types"),
     "predictions-gone": (lambda e: (e / "fixed-official/predictions.parquet").unlink(), "has no predictions"),
     "predictions-linked": (linked, "does not belong"),
-    "entry-linked": (folder_linked, "is no folder"),
-    "entry-zipped": (zipped, "is no folder"),
+    "entry-linked": (folder_linked, "is not a folder"),
+    "entry-zipped": (zipped, "is not a folder"),
     "entry-empty": (lambda e: [f.unlink() for f in e.rglob("*") if f.is_file()], "has no"),
     "extra-file": (named("run.py"), "does not belong"),
     "extra-pickle": (pickled("fixed-official/model.pkl"), "does not belong"),
@@ -306,13 +351,13 @@ REFUSED = {
     "card-binary": (raw_card(b"\xff\xfe\x00"), "UTF-8"),
     "card-list": (raw_card(b"- 1\n- 2\n"), "not a YAML mapping"),
     "card-two": (raw_card(b"name: a\n---\nname: b\n"), "another document"),
-    "card-twice": (card(lambda t: t + "version: '2'\n"), "there twice"),
+    "card-twice": (card(lambda t: t + "version: '2'\n"), "is repeated"),
     "card-field": (line("colour", "red"), "colour"),
     "card-name-script": (line("name", json.dumps(SCRIPT)), "name"),
     "card-name-up": (line("name", "../../elsewhere"), "name"),
     "card-name-cyrillic": (line("name", '"knn-c\u043emposition"'), "name"),
     "card-name-invisible": (line("name", '"knn\u200b"'), "name"),
-    "card-name-of-another": (line("name", "honest"), "is called otherwise"),
+    "card-name-of-another": (line("name", "honest"), "does not have the name that its card gives it"),
     "card-author-turned": (line("authors", '[{name: "A\u202eB"}]'), "invisible"),
     "card-orcid": (line("authors", "[{name: A, orcid: 0000-0002-1825-0098}]"), "ORCID"),
     "card-link": (line("link", "javascript:alert(1)"), "link"),
@@ -350,7 +395,7 @@ ALLOWED = {
     "script-in-hardware": line("hardware", json.dumps(SCRIPT)),
     "script-in-model": edit_result(lambda r: r["model"].update(name=SCRIPT, spec=SCRIPT, parameters={SCRIPT: SCRIPT})),
     "script-in-info": edit_result(lambda r: r["model"].update(info={SCRIPT: SCRIPT, "weights": SCRIPT})),
-    "script-in-part-notes": edit_result(lambda r: r["parts"][0].update(notes=[SCRIPT, "</script>" + SCRIPT])),
+    "script-in-part-notes": edit_result(lambda r: r["fits"][0].update(notes=[SCRIPT, "</script>" + SCRIPT])),
 }
 
 

@@ -10,11 +10,9 @@ import pytest
 import yaml
 from ecdbench.benchmark.errors import DataError
 from ecdbench.submissions.card import Card, card_of, slug_of
-from ecdbench.submissions.claims import agree
-from ecdbench.submissions.isolation import isolated
-from ecdbench.submissions.strict_yaml import read_mapping
-from ecdbench.submissions.table import read_predictions
-from ecdbench.submissions.text import printable
+from ecdbench.submissions.checks import agree
+from ecdbench.submissions.predictions import read_predictions
+from ecdbench.submissions.untrusted import isolated, printable, read_mapping
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -81,7 +79,7 @@ def test_printable_text_is_one_line_and_can_be_written(text):
 def test_a_reader_that_dies_takes_nobody_along(tmp_path):
     for bad in (os._exit, time.sleep):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ecdbench.submissions.isolation._MOST_SECONDS", 3)
+            patch.setattr("ecdbench.submissions.untrusted._MOST_SECONDS", 3)
             with pytest.raises(DataError, match=r"crash|too long"):
                 isolated(bad, 30)
     assert isolated(len, "abc") == 3

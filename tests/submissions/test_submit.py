@@ -5,16 +5,15 @@ import pandas as pd
 import pytest
 from ecdbench import evaluate
 from ecdbench.submissions.card import Card, read_card
-from ecdbench.submissions.claims import agree, first_difference, rounded
-from ecdbench.submissions.curves import curves_of
+from ecdbench.submissions.checks import agree, first_difference, rounded
 from ecdbench.submissions.reference import References
-from ecdbench.submissions.rescore import rescore
+from ecdbench.submissions.rescoring import rescore
 from ecdbench.submissions.verify import verify_entry
 
 from .conftest import FILLED
 
 CURVED = """
-import json
+from ecdbench.benchmark.predictor import LearningCurve
 class Model:
     inputs = ("image",)
     def __init__(self, weights="none", url="none", known="none"):
@@ -22,9 +21,9 @@ class Model:
     def info(self):
         return {"where": self.weights, "endpoint": self.url}
     def fit(self, train, validation, context):
-        curve = [9.0, 4.0, 1.0] * 200
-        (context.work_dir / "history.json").write_text(
-            json.dumps({"train": curve, "validation": curve, "best_epoch": 577}))
+        self.curve = [3.0, 2.0, 1.0] * 200
+    def curves(self):
+        return [LearningCurve("training", self.curve, self.curve, 577)]
     def predict(self, data):
         return [100.0 + len(id) for id in data["id"]]
 """
@@ -57,7 +56,7 @@ def test_runs_become_entries_and_more_runs_join_them(cli, card, k_vrh):
     second = evaluate("knn-composition", k_vrh, protocol="cv")
     assert cli("submit", second.folder, "--card", card, "--out", "entries").code == 0
     found = verify_entry(Path("entries/ecd-fcc--k_vrh/honest"), References())
-    assert [run.rescored.run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
+    assert [run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
     assert cli("verify", "entries").out.endswith("2 verified.\n")
 
 
@@ -102,7 +101,7 @@ def test_runs_that_cannot_stand_together_are_refused(cli, card, k_vrh):
     more = evaluate("knn-composition", k_vrh, parameters={"neighbours": 3}, seeds=2)  # the card says one seed
     assert cli("submit", one.folder, more.folder, "--card", card, "--out", "chosen").code == 0
     some = evaluate("knn-composition", k_vrh, limit=3)
-    assert "asked for 3 rows only" in cli("submit", some.folder, "--card", card).err
+    assert "predicts only 3 rows" in cli("submit", some.folder, "--card", card).err
 
 
 def test_a_card_that_no_longer_fits_what_is_there(cli, card, k_vrh):
@@ -113,23 +112,15 @@ def test_a_card_that_no_longer_fits_what_is_there(cli, card, k_vrh):
     assert "the card says seeds" in cli("submit", second.folder, "--card", card, "--out", "entries").err
     assert cli("verify", "entries").code == 0
     chosen = evaluate("knn-composition", k_vrh, seeds=[3, 4, 5])
-    assert "has chosen seeds" in cli("submit", chosen.folder, "--card", card).err
+    assert "an entry has the seeds 0, 1" in cli("submit", chosen.folder, "--card", card).err
 
 
-def test_curves_of_whatever_a_model_left(tmp_path):
-    folder = tmp_path / "artifacts" / "seed-0_fold-0"
-    folder.mkdir(parents=True)
-    for name, text in (
-        ("history.json", '{"train": [1, 2], "validation": [1], "best_epoch": 0}'),
-        ("history.json", '{"train": [1], "validation": [1], "best_epoch": ' + "9" * 400 + "}"),
-        ("stages.json", "[1]"),
-        ("stages.json", "[" * 100_000),
-    ):
-        (folder / name).write_text(text)
-        assert curves_of(tmp_path) is None
-    (folder / "stages.json").unlink()
-    (folder / "history.json").write_text('{"train": [4.0, NaN], "validation": [9.0, Infinity], "best_epoch": 0}')
-    assert curves_of(tmp_path).curves[0].train == [2.0, None]
+def test_curves_that_are_not_finite(write_model, k_vrh):
+    values = "[4.0, float('nan'), float('inf'), -1.0, 1e300]"
+    run = evaluate(str(write_model(CURVED.replace("[3.0, 2.0, 1.0] * 200", values))), k_vrh)
+    assert run.curves().curves[0].train == [4.0, None, None, None, None]
+    empty = evaluate(str(write_model(CURVED.replace("[3.0, 2.0, 1.0] * 200", "[]"), "empty.py")), k_vrh)
+    assert empty.curves() is None
 
 
 def test_every_changed_digit_of_a_claim_shows(honest):
@@ -137,10 +128,11 @@ def test_every_changed_digit_of_a_claim_shows(honest):
     claim = rounded(scores)
     assert first_difference(claim, scores) is None
     for name in ("rmse", "r2", "mae", "skill", "rmse_over_range"):
-        digits = f"{getattr(claim, name).value:.6g}"
+        digits = f"{claim[name].value:.6g}"
         for at, digit in enumerate(digits):
             if digit.isdigit():
                 changed = float(digits[:at] + str((int(digit) + 1) % 10) + digits[at + 1 :])
-                score = getattr(claim, name).model_copy(update={"value": changed})
-                assert first_difference(claim.model_copy(update={name: score}), scores).startswith(name)
+                score = claim[name].model_copy(update={"value": changed})
+                altered = claim.model_copy(update={"metrics": claim.metrics | {name: score}})
+                assert first_difference(altered, scores).startswith(name)
     assert agree(0.1 + 0.2, 0.3) and not agree(float("inf"), 1.0)

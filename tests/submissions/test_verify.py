@@ -27,7 +27,7 @@ def test_the_corpus_is_large():
 def test_an_honest_entry_is_verified(honest, references):
     found = verify_entry(honest, references)
     assert found.verdict == "verified"
-    assert [run.rescored.run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
+    assert [run.folder.name for run in found.runs] == ["cv-official", "fixed-official"]
 
 
 @pytest.mark.parametrize("name", REFUSED)

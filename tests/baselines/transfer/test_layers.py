@@ -4,10 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
-from ecdbench.baselines.transfer.backbone import Backbone  # noqa: E402
-from ecdbench.baselines.transfer.layers import order_of  # noqa: E402
-from ecdbench.baselines.transfer.networks import Fusion, Tail, regression_head  # noqa: E402
-from ecdbench.baselines.transfer.presets import PRESETS  # noqa: E402
+from ecdbench.baselines.transfer.backbone import PRESETS, Backbone  # noqa: E402
+from ecdbench.baselines.transfer.layers import trace_layers  # noqa: E402
+from ecdbench.baselines.transfer.networks import Fusion, Tail, linear_head  # noqa: E402
 from ecdbench.baselines.transfer.weights import find_weights  # noqa: E402
 from ecdbench.benchmark.errors import ModelError  # noqa: E402
 
@@ -41,7 +40,7 @@ def normalisations(network):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_have_keras_parameters(name):
-    """timm counts no moving averages; and InceptionV3 has a scale per normalisation where Keras has none."""
+    """timm does not count moving averages, and its InceptionV3 has a scale per normalisation, which Keras' lacks."""
     found = backbone(name)
     channels = sum(m.num_features for m in normalisations(found.network))
     averages, scales = 2 * channels, channels if name == "inception-v3" else 0
@@ -65,25 +64,25 @@ def test_the_last_layers_of_inception_are_those_of_keras(inception, layers, kera
 
 @pytest.mark.parametrize("name", ["inception-v3", "densenet121", "vit_tiny_patch16_224", "convnext_atto"])
 @pytest.mark.parametrize("layers", [6, 50])
-def test_dividing_changes_no_feature(name, layers):
+def test_splitting_changes_no_feature(name, layers):
     found = backbone(name)
     side = 224 if name.startswith("vit") else 75
     images = torch.rand(2, 3, side, side)
     frozen, tail = found.frozen_part(layers), found.tail(layers, batch_statistics=False).eval()
     with torch.inference_mode():
-        divided = images if frozen is None else frozen(images)
-        assert torch.equal(tail(divided), found.whole(images))
+        at_split = images if frozen is None else frozen(images)
+        assert torch.equal(tail(at_split), found.pooled(images))
     assert frozen is not None
 
 
-def test_what_is_divided_off_needs_less_than_the_network(inception):
+def test_the_split_of_inception(inception):
     assert inception.frozen_part(50)(torch.rand(1, 3, 75, 196)).shape == (1, 1280, 1, 4)
     assert inception.frozen_part("all") is None
 
 
 def a_step(tail, images):
     before = copy.deepcopy(tail.state_dict())
-    network = torch.nn.Sequential(tail, regression_head(tail(images).shape[1], 0.0)).train()
+    network = torch.nn.Sequential(tail, linear_head(tail(images).shape[1], 0.0)).train()
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
     network(images).square().sum().backward()
     optimizer.step()
@@ -95,7 +94,7 @@ def test_frozen_normalisations_keep_their_averages(batch_statistics):
     """As in Keras, where a frozen normalisation is in inference mode."""
     found = backbone("test_resnet")
     tail = found.tail(10, batch_statistics)
-    names = found.order.last(10)
+    names = found.order.trained_modules(10)
     changed = a_step(tail, found.frozen_part(10)(torch.rand(4, 3, 75, 75)))
     averages = {name for name in changed if "running" in name}
     weights = changed - averages - {name for name in changed if "num_batches" in name}
@@ -109,11 +108,11 @@ def test_everything_can_be_trained():
     tail = found.tail("all", False)
     assert all(p.requires_grad for p in tail.parameters())
     assert "body.network.conv1.0.weight" in a_step(tail, torch.randn(4, 3, 75, 75))
-    assert not any(p.requires_grad for p in found.whole.parameters())
+    assert not any(p.requires_grad for p in found.pooled.parameters())
 
 
 def test_the_last_layers_need_weights(inception):
-    with pytest.raises(ModelError, match="have no weights; take more"):
+    with pytest.raises(ModelError, match="have no weights; train more layers"):
         inception.frozen_part(2)
 
 
@@ -136,13 +135,13 @@ def test_roberta_and_albert_have_their_published_parameters():
     assert [sum(p.numel() for p in model.parameters()) for model in models] == [124_645_632, 11_683_584]
 
 
-def test_a_network_that_cannot_be_followed():
+def test_a_network_that_cannot_be_traced():
     class Forked(torch.nn.Module):
         def forward(self, images):
             return images if images.sum() > 0 else -images
 
     with pytest.raises(ModelError, match="use layers=all"):
-        order_of(Forked())
+        trace_layers(Forked())
 
 
 def test_a_tail_stays_in_inference_mode_where_it_is_frozen():
@@ -150,5 +149,5 @@ def test_a_tail_stays_in_inference_mode_where_it_is_frozen():
     tail = found.tail(6, True).train()
     modes = {name: m.training for name, m in tail.body.named_modules() if m in normalisations(tail)}
     assert isinstance(tail, Tail)
-    assert {name for name, training in modes.items() if training} == found.order.last(6) & set(modes)
-    assert set(modes) - found.order.last(6)
+    assert {name for name, training in modes.items() if training} == found.order.trained_modules(6) & set(modes)
+    assert set(modes) - found.order.trained_modules(6)

@@ -1,0 +1,102 @@
+"""Metrics: what a score is. They are registered in the entry-point group `ecdbench.metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from ..registry import Registry
+
+Kind = Literal["regression", "classification"]
+# The metric that ranks the models of a task, by kind of its target, unless the target names another.
+MAIN_METRIC: dict[str, str] = {"regression": "rmse", "classification": "log_loss"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Targets of some rows and what was predicted of them.
+
+    Attributes:
+        target: shape (n,); 0 or 1 for classification.
+        prediction: shape (m, n), one row per seed; probabilities for classification. Failed predictions are replaced
+            by the baseline.
+        baseline: what the mean of the training targets predicts (for classification, the share of the class),
+            shape (m, n).
+        clusters: label of the group of each row, shape (n,); rows of one group are not independent.
+        scale: range of the training targets.
+        coverage: share of predictions that could be scored, 0 to 1.
+        kind: kind of the target.
+    """
+
+    target: np.ndarray
+    prediction: np.ndarray
+    baseline: np.ndarray
+    clusters: np.ndarray
+    scale: float = 1.0
+    coverage: float = 1.0
+    kind: Kind = "regression"
+
+    def take(self, rows: np.ndarray) -> Sample:
+        """Some of the rows, by index or mask; a row may be taken several times."""
+        return replace(
+            self,
+            target=self.target[rows],
+            prediction=self.prediction[:, rows],
+            baseline=self.baseline[:, rows],
+            clusters=self.clusters[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions.
+
+    Attributes:
+        name: as in results, `rmse`.
+        label: as in tables, `RMSE`.
+        function: from a `Sample` to values of shape (m,), one per seed; NaN where the metric is undefined.
+        unit: `target` for the unit of the target; otherwise the unit itself, empty for a pure number.
+        direction: whether `lower` or `higher` values are better.
+        kinds: kinds of target that it can score.
+        resampled: optional and fast: from a `Sample` and counts of shape (b, n), how often each row occurs in each of
+            b resamples, to values of shape (m, b). Without it, `function` is called once per resample.
+        help: one line for readers of a table.
+        prominent: whether narrow tables show it.
+        order: position in tables, ascending.
+    """
+
+    name: str
+    label: str
+    function: Callable[[Sample], np.ndarray] = field(repr=False)
+    unit: str = ""
+    direction: Literal["lower", "higher"] = "lower"
+    kinds: tuple[Kind, ...] = ("regression",)
+    resampled: Callable[[Sample, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    help: str = ""
+    prominent: bool = True
+    order: int = 100
+
+    def heading(self, unit: str) -> str:
+        """The label with its unit, as in `RMSE (GPa)`; `unit` is that of the target."""
+        shown = unit if self.unit == "target" else self.unit
+        return f"{self.label} ({shown})" if shown else self.label
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether a value is better than another."""
+        return one < other if self.direction == "lower" else one > other
+
+
+METRICS: Registry[Metric] = Registry("ecdbench.metrics", "metric")
+
+
+def metrics_for(kind: str) -> dict[str, Metric]:
+    """The registered metrics of a kind of target by name, in the order of tables."""
+    return {name: metric for name, metric in METRICS.all().items() if kind in metric.kinds}
+
+
+def on_every_row(resampled: Callable[[Sample, np.ndarray], np.ndarray]) -> Callable[[Sample], np.ndarray]:
+    """The plain metric that goes with a `Metric.resampled`: every row counts once."""
+    return lambda sample: resampled(sample, np.ones((1, len(sample.target))))[:, 0]

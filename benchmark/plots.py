@@ -1,0 +1,179 @@
+"""Plots of scores and predictions. They need matplotlib, from the extra `plots`."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import MissingExtraError
+from .metrics import METRICS, Metric, Sample, metrics_for
+from .results import Curve, Result
+from .scoring import Score, Scores
+from .storage import write_atomically
+
+_PARITY_BINS = 10
+
+
+def has_matplotlib() -> bool:
+    """Whether plots can be drawn here; matplotlib is not imported."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def draw_stages(path: Path, result: Result) -> None:
+    """The main metric with its interval, stage by stage, a line per split.
+
+    Nothing is drawn for a model without stages, or where matplotlib is not installed.
+    """
+    if not result.stages or not has_matplotlib():
+        return
+    figure = _figure(1.6 + 1.3 * len(result.stages))
+    axis = figure.subplots()
+    stages, splits = list(result.stages), list(result.scores)
+    metric = METRICS.get(result.metric)
+    for index, split in enumerate(splits):
+        shift = 0.12 * (index - (len(splits) - 1) / 2)
+        scores = [result.stages[stage][split][metric.name] for stage in stages]
+        _draw_scores(axis, [position + shift for position in range(len(stages))], scores, split)
+    axis.set_xticks(range(len(stages)), [stage.replace(" ", "\n", 1) for stage in stages])
+    axis.set_ylabel(f"{metric.heading(result.unit)}, 95 % interval")
+    axis.set_title(f"{result.model.name} on {result.task}")
+    _from_zero(axis, metric)
+    if len(splits) > 1:
+        axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_repeats(path: Path, scores: Mapping[str, Scores], metric: Metric, unit: str, title: str) -> None:
+    """One metric of several runs side by side, by their labels; RMSE with that of the training mean.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure(1.6 + 0.9 * len(scores))
+    axis = figure.subplots()
+    _draw_scores(axis, range(len(scores)), [one[metric.name] for one in scores.values()])
+    first = next(iter(scores.values())).metrics
+    skill, own = first.get("skill"), first[metric.name]
+    if metric.name == "rmse" and skill and skill.value is not None and own.value is not None and skill.value < 1:
+        axis.axhline(own.value / (1 - skill.value), color="gray", linestyle="--", label="training mean")
+        axis.legend(frameon=False)
+    axis.set_xticks(range(len(scores)), [label.replace(", ", "\n") for label in scores])
+    axis.set_ylabel(f"{metric.heading(unit)}, 95 % interval")
+    axis.set_title(title, fontsize="medium")
+    _from_zero(axis, metric)
+    _save(figure, path)
+
+
+def draw_curves(path: Path, result: Result, curves: Sequence[Curve]) -> None:
+    """Training and validation error by epoch, stage after stage.
+
+    Nothing is drawn for a model without learning curves, or where matplotlib is not installed.
+    """
+    if not curves or not has_matplotlib():
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.2 * len(curves) + 0.8, 3))
+    figure.subplots_adjust(left=0.85 / figure.get_figwidth(), right=0.99, bottom=0.17, top=0.9, wspace=0.08)
+    axes = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
+    for axis, curve in zip(axes, curves, strict=True):
+        epochs = [epoch + 1 for epoch in curve.epochs]
+        for split, errors in (("train", curve.train), ("validation", curve.validation)):
+            axis.plot(epochs, [math.nan if error is None else error for error in errors], label=split)
+        axis.set(title=curve.stage, xlabel="epoch")
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_ylabel(METRICS.get("rmse").heading(result.unit) if result.kind == "regression" else "loss")
+    axes[0].legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_parity(path: Path, samples: Mapping[str, Sample], target: str, unit: str) -> None:
+    """Predictions against targets side by side, by the names of models, on one scale. For a binary target: the share of
+    positive rows among those with about the same predicted probability.
+
+    Args:
+        path: the png file to write.
+        samples: predictions of the same rows by model.
+        target: name of the target.
+        unit: its unit.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure(4.2 * len(samples), 4.4)
+    axes = figure.subplots(1, len(samples), sharex=True, sharey=True, squeeze=False)[0]
+    for axis, (name, sample) in zip(axes, samples.items(), strict=True):
+        prediction = sample.prediction.mean(axis=0)
+        if sample.kind == "classification":
+            ends = [0.0, 1.0]
+            axis.plot(*calibration(sample.target, prediction), marker="o")
+            axis.set_xlabel("predicted probability")
+        else:
+            ends = [min(sample.target.min(), prediction.min()), max(sample.target.max(), prediction.max())]
+            axis.scatter(sample.target, prediction, s=14, alpha=0.7)
+            axis.set_xlabel(f"{target} ({unit})")
+        axis.plot(ends, ends, color="gray", linestyle="--", linewidth=1)
+        axis.set_title(f"{name}\n{_caption(sample, unit)}", fontsize="small")
+        axis.set_aspect("equal")
+    binary = next(iter(samples.values())).kind == "classification"
+    axes[0].set_ylabel("share of positive rows" if binary else "prediction, mean over seeds")
+    _save(figure, path)
+
+
+def calibration(target: np.ndarray, probability: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean probability and share of positive rows in bins of a tenth; empty bins are left out.
+
+    Args:
+        target: 0 or 1, shape (n,).
+        probability: shape (n,).
+    """
+    bins = np.minimum((probability * _PARITY_BINS).astype(int), _PARITY_BINS - 1)
+    members = [bins == index for index in range(_PARITY_BINS)]
+    filled = [rows for rows in members if rows.any()]
+    return [float(probability[rows].mean()) for rows in filled], [float(target[rows].mean()) for rows in filled]
+
+
+def _caption(sample: Sample, unit: str) -> str:
+    shown = [metric for metric in metrics_for(sample.kind).values() if metric.prominent][:2]
+    values = [float(np.mean(metric.function(sample))) for metric in shown]
+    return ", ".join(
+        f"{metric.label} {'undefined' if np.isnan(value) else f'{value:.3g}'}{f' {unit}' if metric.unit else ''}"
+        for metric, value in zip(shown, values, strict=True)
+    )
+
+
+def _draw_scores(axis: Any, positions: Sequence[float], scores: Sequence[Score], label: str | None = None) -> None:
+    """Points with bars for their 95 % intervals; a score that is undefined is left out."""
+    drawn = [
+        (position, score.value, score.low, score.high)
+        for position, score in zip(positions, scores, strict=True)
+        if score.value is not None and score.low is not None and score.high is not None
+    ]
+    if drawn:
+        x, value, low, high = zip(*drawn, strict=True)
+        below = [max(v - bound, 0.0) for v, bound in zip(value, low, strict=True)]
+        above = [max(bound - v, 0.0) for v, bound in zip(value, high, strict=True)]
+        axis.errorbar(x, value, yerr=[below, above], marker="o", capsize=3, label=label)
+
+
+def _from_zero(axis: Any, metric: Metric) -> None:
+    if metric.direction == "lower":
+        axis.set_ylim(bottom=0)
+
+
+def _figure(width: float, height: float = 3.2) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("Drawing", "plots") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Any, path: Path) -> None:
+    write_atomically(path, partial(figure.savefig, format="png", dpi=120))

@@ -1,0 +1,84 @@
+"""Calls of a predictor: what it raises becomes one sentence, what it returns is checked."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import EcdbenchError, ModelError
+from .inputs import INPUTS
+from .metrics import Kind
+from .resolve import Model
+from .scoring import usable
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+def call(model: Model, step: str, function: Callable[[], Any]) -> Any:
+    """Call a step of a model.
+
+    Raises:
+        ModelError: it raised something that is not already a sentence for the user.
+    """
+    try:
+        return function()
+    except (EcdbenchError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise  # the disk, not the model
+        reason = str(error).rstrip(".")
+        message = f"{model.name} failed in {step}: {type(error).__name__}: {reason}.{_hint(model, step, reason)}"
+        raise ModelError(f"{message} (--debug shows where.)") from error
+
+
+def _hint(model: Model, step: str, reason: str) -> str:
+    """What to say when a predictor asks for a column that it was not given."""
+    if "'target'" in reason and "predict" in step:
+        return " Targets are handed to fit only; predict sees inputs."
+    missing = next((name for name in INPUTS.names() if f"'{name}'" in reason), None)
+    if missing is None:
+        return ""
+    if model.inputs is not None and missing not in model.inputs:
+        return f" The model states inputs = {tuple(model.inputs)!r} and is handed no others; add '{missing}' to it."
+    if missing == "text":
+        return " The column text is there with --text single, key or all."
+    return f" The dataset has no input {missing}; `ecdbench tasks show TASK` lists what it has."
+
+
+def mapping(model: Model, predictor: Any, method: str, *arguments: Any) -> dict[str, Any]:
+    """What an optional method of a predictor returns, as a dictionary; empty where it does not have the method."""
+    function = getattr(predictor, method, None)
+    return call(model, method, lambda: dict(function(*arguments))) if callable(function) else {}
+
+
+def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
+    """What a predictor returned as floats, shape (n,). NaN and infinity stay.
+
+    Raises:
+        ModelError: another shape, or not numbers.
+    """
+    try:
+        values = np.ma.filled(raw.astype(float), np.nan) if isinstance(raw, np.ma.MaskedArray) else np.asarray(raw)
+    except ValueError as error:
+        raise ModelError(
+            f"{name} returned rows of different lengths; predict must return one number per row."
+        ) from error
+    if values.dtype.kind not in "fiub":
+        raise ModelError(f"{name} returned {values.dtype.name} values; predict must return numbers.")
+    if values.shape != (n,):
+        remedy = " Use .ravel()." if values.size == n else ""
+        raise ModelError(
+            f"{name} returned shape {values.shape} for {n} rows; predict must return shape ({n},).{remedy}"
+        )
+    return values.astype(float)
+
+
+def by_id(name: str, raw: Any, ids: Sequence[str], kind: Kind) -> dict[str, float | None]:
+    """Checked predictions by id; None for one that cannot be scored."""
+    values = checked_predictions(name, raw, len(ids))
+    kept = np.where(usable(values, kind), values, np.nan).tolist()
+    return {sample_id: None if np.isnan(value) else value for sample_id, value in zip(ids, kept, strict=True)}

@@ -1,0 +1,1 @@
+"""The command line: one function a command. Nothing else in the package knows flags, screens or exit codes."""

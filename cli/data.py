@@ -1,0 +1,495 @@
+"""The commands that deal with datasets: tasks, audit, fetch, build, publish."""
+
+from __future__ import annotations
+
+import csv
+import json as json_format
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import DataDir, Json, Quiet, with_options
+
+if TYPE_CHECKING:
+    from ..leaderboard.audit.report import Audit
+    from ..tasks.builder.assembly import Plan, Report
+    from ..tasks.builder.slices import PlaneSettings
+
+commands = typer.Typer(rich_markup_mode=None)
+tasks_app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="List the tasks; `tasks show ID` tells everything about one.",
+)
+commands.add_typer(tasks_app, name="tasks")
+# Where standard error is not a terminal, a line this often, in seconds, so that a job's log shows progress.
+_LOG_EVERY = 60.0
+_UNFINISHED = 3
+
+
+@tasks_app.callback()
+def tasks(context: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """List the tasks with sizes, units and whether the data are here."""
+    if context.invoked_subcommand is not None:
+        return
+    from ..tasks.catalogue import task_ids
+    from .output import print_table, say
+
+    everything = [_facts(task, data_dir) for task in task_ids()]
+    if json:
+        say(json_format.dumps(everything, indent=1))
+        return
+    rows = [
+        [
+            f["task"],
+            f["unit"] if f["kind"] == "regression" else "binary",
+            sum(f["rows"].values()) if f["rows"] else "",
+            " / ".join(map(str, f["rows"].values())) if f["rows"] else "",
+            ", ".join(f["splits"]),
+            f["data"],
+        ]
+        for f in everything
+    ]
+    caption = (
+        "`ecdbench tasks show TASK` tells more; `ecdbench fetch sfe` downloads sfe; `ecdbench build mp-fcc` builds "
+        "mp-fcc. A TASK may also be FOLDER/TARGET, or ORG/NAME@COMMIT/TARGET on the Hugging Face Hub."
+    )
+    print_table(["task", "unit", "rows", "train / validation / holdout", "splits", "data"], rows, caption=caption)
+
+
+@tasks_app.command("show", epilog="Example: ecdbench tasks show ecd-fcc/k_vrh")
+def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
+    """Everything about a task: splits, inputs, target statistics, provenance, license, citation."""
+    from .output import print_table, say
+
+    facts = _facts(task, data_dir)
+    if json:
+        say(json_format.dumps(facts, indent=1))
+        return
+    print_table(["", ""], [[name.replace("_", " "), _flat(value)] for name, value in facts.items()], title=task)
+    if facts["kind"] == "regression" and (facts["target_statistics"].get("share_of_zeros") or 0) > 0.5:
+        say("Most values are zero: R2 is dominated by a few rows and can be undefined; read MAE and skill beside it.")
+
+
+@tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
+def tasks_rows(task: str, data_dir: DataDir = None) -> None:
+    """The rows of a task as csv: id, splits, folds, group, formula and what else identifies them; no targets."""
+    from ..tasks.catalogue import default_data_dir, find_task
+
+    dataset = find_task(task).dataset
+    columns = [
+        column.name
+        for column in dataset.facts.columns
+        if column.role in ("id", "group", "split", "fold")
+        or (column.role == "input" and column.name == "formula")
+        or (column.role == "property" and column.name in _IDENTITY)
+    ]
+    cells = dataset.open(data_dir or default_data_dir()).read(columns)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([cells[name][sample_id] for name in columns] for sample_id in cells[columns[0]])
+
+
+# Properties that say which row it is.
+_IDENTITY = ("name", "configuration", "dopants_inferred", "spacegroup", "n_sites", "lattice_parameter")
+
+
+@commands.command(epilog="Examples: ecdbench audit sfe   |   ecdbench audit ecd-fcc/k_vrh --json > audit.json")
+def audit(
+    task: Annotated[str, typer.Argument(help="As for evaluate.")],
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the report as json to this file.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Is a task's split fair? Duplicates across splits, shared compositions, targets that say little, trivial models.
+
+    Models are fitted (a minute or so); an interrupted audit continues where it stopped.
+    """
+    from ..api import default_cache
+    from ..benchmark.storage import write_text
+    from ..leaderboard.audit.report import audit_task
+    from .output import progress_bars, say, shown
+
+    with progress_bars(quiet or json) as (progress, _):
+        found = audit_task(task, data_dir, default_cache().absolute(), progress)
+    text = found.model_dump_json(indent=1)
+    if out is not None:
+        write_text(out, text + "\n")
+    if json:
+        say(text)
+        return
+    _print_audit(found)
+    if out is not None:
+        say(f"Report: {shown(out.resolve())}")
+
+
+@commands.command(epilog="Example: ecdbench fetch sfe")
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="Dataset to download: sfe.")],
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+) -> None:
+    """Download a dataset that is not packaged; each file is checked, an interrupt loses at most one."""
+    from ..benchmark.errors import EcdbenchError, unknown_name
+    from ..tasks.catalogue import default_data_dir
+    from ..tasks.datasets import DATASETS
+    from .output import progress_bars, say
+
+    found = {name: one for name, one in DATASETS.all().items() if hasattr(one, "fetch")}
+    if dataset not in found:
+        remedy = f"Only {', '.join(found)} can be downloaded; ecd-fcc is packaged, mp-fcc is built."
+        raise EcdbenchError(unknown_name("dataset to download", dataset, found, remedy))
+    definition: Any = found[dataset]
+    with progress_bars(quiet) as (progress, _):
+        folder = definition.fetch(data_dir or default_data_dir(), lambda done, total: progress(done, total, "files"))
+    say(str(folder))
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What is built from what, and how its slices are cut."""
+
+    dataset: Annotated[str, typer.Argument(help="mp-fcc, ecd-fcc, or any name for your own densities (--source).")]
+    source: Annotated[
+        Path | None, typer.Option(help="Folder with properties.csv and densities (CHGCAR, json.gz or npz).")
+    ] = None
+    ids: Annotated[Path | None, typer.Option(help="File with the ids to build, one per line.")] = None
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUE",
+            help="Which crystals of the Materials Project, repeatable, as in num_elements=2 or band_gap=0.1:3; "
+            "stable F-centred cubic ones by default.",
+        ),
+    ] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many, for a trial.")] = None
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="File with your Materials Project key. [env: MP_API_KEY]")
+    ] = None
+    size: Annotated[int, typer.Option(min=8, help="Points per side of the slice.")] = 75
+    window: Annotated[float, typer.Option(min=0.1, help="Side of the slice in lattice parameters.")] = 2**0.5
+    offset: Annotated[float, typer.Option(help="Distance of the plane from its origin, in plane spacings.")] = 0.0
+    rotation: Annotated[float, typer.Option(help="Turn of the window about [111], degrees.")] = 0.0
+    origin: Annotated[str, typer.Option(help="heaviest (an atom of the heaviest element) or cell.")] = "heaviest"
+    regrid: Annotated[
+        int | None, typer.Option(min=8, help="Go through this many points per cube axis (the paper: 60).")
+    ] = None
+
+    @property
+    def plane(self) -> PlaneSettings:
+        """Which plane is cut."""
+        from ..tasks.builder.slices import PlaneSettings
+
+        return PlaneSettings(self.size, self.window, self.offset, self.rotation, self.origin)
+
+    def raw_folder(self) -> Path:
+        """The folder that the dataset is built from."""
+        from ..benchmark.errors import EcdbenchError
+
+        if self.source is None:
+            raise EcdbenchError(f"{self.dataset} is built from its raw folder; give it with --source.")
+        return self.source
+
+    def refuse(self, *names: str) -> None:
+        """Refuse options that only a build from the Materials Project has."""
+        from ..benchmark.errors import EcdbenchError
+
+        flags = {"filters": "--filter", "api_key_file": "--api-key-file"}
+        for name in names:
+            if getattr(self, name):
+                raise EcdbenchError(
+                    f"{flags.get(name, f'--{name}')} is for mp-fcc; {self.dataset} is built from a folder."
+                )
+
+
+@commands.command(
+    epilog="Examples: ecdbench build mp-fcc --limit 20 --workers 2   |   "
+    "ecdbench build mp-fcc --scheduler tcp://node:8786   |   "
+    "ecdbench build my-densities --source FOLDER --out built/my-densities"
+)
+@with_options
+def build(
+    what: BuildOptions,
+    out: Annotated[Path | None, typer.Option(help="The dataset folder; DATASET in the data folder by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build a dataset folder from densities: slices, pictures, texts, card, manifest.
+
+    What is finished is kept; an interrupted build continues where it stopped: give the same command again. Exits with
+    3 where some crystals failed for now, and may succeed at another try.
+    """
+    from ..api import default_cache
+    from ..tasks.builder.assembly import build_dataset, check_output_folder
+    from ..tasks.catalogue import default_data_dir
+
+    folder = (out or default_data_dir() / what.dataset).absolute()
+    check_output_folder(folder)  # before anything is asked for, or written there
+    plan = _plan(what, folder, quiet)
+    with _build_progress(quiet) as progress:
+        report = build_dataset(
+            plan,
+            folder,
+            default_cache().absolute(),
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+            retry_failed=retry_failed,
+        )
+    if what.dataset == "ecd-fcc":
+        from ..tasks.builder.ecd_fcc_source import store_descriptions
+
+        store_descriptions(what.raw_folder(), folder)
+    _report_build(report, quiet)
+
+
+@commands.command(
+    epilog="Examples: ecdbench publish ecd-fcc --repo my-org/ecd-fcc --private   |   "
+    "ecdbench publish built/my-densities --repo my-org/my-densities --dry-run   |   "
+    "ecdbench publish leaderboard --repo my-org/leaderboard"
+)
+def publish(
+    dataset: Annotated[str, typer.Argument(help="A dataset by name, the folder of a built one, or `leaderboard`.")],
+    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="The repository on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact folder to published/, push nothing.")] = (
+        False
+    ),
+    i_have_permission: Annotated[
+        bool, typer.Option("--i-have-permission", help="You may publish data whose license is not stated, as sfe's.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Check a dataset and push it to the Hugging Face Hub: data, card, manifest, Croissant, leaderboard definition.
+
+    `leaderboard` is the board of the accepted entries, as a static Space with results in the Hub's evaluation format.
+
+    Prints the commit to pin. Unchanged content makes no new commit; a push that was interrupted is completed by the
+    same command. The token is the Hub's own: HF_TOKEN, or `hf auth login`.
+    """
+    import tempfile
+
+    from ..tasks.catalogue import default_data_dir
+    from ..tasks.hub.hub_client import check_repository_name
+    from ..tasks.hub.push import push_dataset, stage_dataset
+    from .output import say, shown
+
+    check_repository_name(repo)
+    staged = Path("published") / repo.replace("/", "--")
+    if dataset == "leaderboard":
+        _publish_board(repo, data_dir, private, staged if dry_run else None)
+        return
+    data_dir = data_dir or default_data_dir()
+    if dry_run:
+        stage_dataset(dataset, data_dir, staged, i_have_permission)
+        for path in sorted(staged.iterdir()):
+            say(f"{path.stat().st_size:>12,}  {path.name}")
+        say(f"Nothing was pushed. {shown(staged)} is what {repo} would hold.")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "staged"
+        facts = stage_dataset(dataset, data_dir, folder, i_have_permission)
+        published = push_dataset(folder, repo, private)
+    outcome = "published" if published.changed else "unchanged, no new commit"
+    say(f"{published.url} ({'private' if published.private else 'public'}): {outcome}, tag {published.tag}")
+    say(f"Commit: {published.commit}")
+    target = "" if len(facts.targets) == 1 else f"/{facts.targets[0].name}"
+    say(f"Evaluate on it: ecdbench evaluate MODEL --task {published.repository}@{published.commit}{target}")
+
+
+def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
+    """Everything about a task, as plain values."""
+    from ..benchmark.inputs import INPUTS, InputOptions
+    from ..tasks.catalogue import default_data_dir, find_task
+
+    data_dir = data_dir or default_data_dir()
+    found = find_task(reference)
+    facts, target, manifest = found.dataset.facts, found.target, found.dataset.manifest(data_dir)
+    statistics = manifest["targets"][target.name] if manifest else {"rows": None}
+    names = [column.name for column in facts.columns]
+    options = InputOptions(facts.text_tiers[0] if facts.text_tiers else "none", facts.channels[0])
+    return {
+        "task": found.id,
+        "dataset": f"{facts.title} ({facts.id})",
+        "target": f"{target.name}: {target.description}",
+        "kind": target.kind,
+        "unit": target.unit,
+        "rows": statistics["rows"],
+        "target_statistics": {k: v for k, v in statistics.items() if k != "rows"},
+        "inputs": [name for name, one in INPUTS.all().items() if one.sources(names, options)],
+        "channels": list(facts.channels),
+        "text_tiers": ["none", *facts.text_tiers],
+        "splits": list(facts.schemes),
+        "grouped_by": facts.group,
+        "main_metric": target.main_metric,
+        "data": found.dataset.presence(data_dir),
+        "provenance": facts.provenance,
+        "license": facts.license,
+        "citation": facts.citation,
+        "column_sha256": dict(manifest["column_sha256"]) if manifest else None,
+    }
+
+
+def _flat(value: Any) -> str:
+    if value is None or value == {}:
+        return "known when the dataset is built"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {str(v)[:12]}" for k, v in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _print_audit(found: Audit) -> None:
+    from ..benchmark.metrics import METRICS
+    from ..leaderboard.formats import score_text
+    from .output import print_table, say, warn
+
+    say(f"{found.task}: " + ", ".join(f"{split} {count}" for split, count in found.rows.items()))
+    for finding in found.findings:
+        say(f"  - {finding}")
+    if found.images and found.images.pairs:
+        print_table(
+            ["image", "and", "splits", "hash bits", "pixels apart", "targets apart"],
+            [
+                [p.first, p.second, " / ".join(p.splits), p.bits, f"{p.pixels:.2%}", f"{p.target_gap:.1%}"]
+                for p in found.images.pairs
+            ],
+            title="Closest images across splits",
+            caption="pixels: root mean square difference, share of the full scale; targets: share of the range",
+        )
+    metrics = [METRICS.get(name) for name in dict.fromkeys((found.metric, *_first_metrics(found)))][:2]
+    print_table(
+        ["model", "split", "protocol", "n", *(metric.heading(found.unit) for metric in metrics)],
+        [
+            [b.model, b.scheme, b.protocol, b.scores.n, *(score_text(b.scores[metric.name]) for metric in metrics)]
+            for b in found.baselines
+        ],
+        title="Scores of trivial baselines",
+        caption="[low, high]: 95 % bootstrap over samples, whole groups at a time.",
+    )
+    for failure in found.failures:
+        warn(f"Not evaluated: {failure}")
+
+
+def _first_metrics(found: Audit) -> list[str]:
+    return list(found.baselines[0].scores.metrics) if found.baselines else []
+
+
+def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
+    from ..benchmark.errors import EcdbenchError
+    from ..tasks.datasets import DATASETS
+
+    if what.dataset == "ecd-fcc":
+        from ..tasks.builder.ecd_fcc_source import plan_ecd_fcc
+
+        what.refuse("ids", "filters", "api_key_file", "limit")
+        return plan_ecd_fcc(what.raw_folder(), out, what.plane, what.regrid)
+    if what.source is not None:
+        from ..tasks.builder.user_folder import plan_user_folder
+
+        if what.dataset in DATASETS:
+            raise EcdbenchError(
+                f"{what.dataset} is not built from a folder; give your own dataset another name, as in "
+                "`ecdbench build my-densities --source FOLDER`."
+            )
+        what.refuse("ids", "filters", "api_key_file")
+        return plan_user_folder(what.dataset, what.source, what.plane, what.regrid, what.limit)
+    if what.dataset != "mp-fcc":
+        raise EcdbenchError(
+            f"There is no dataset '{what.dataset}' to build; there are ecd-fcc and mp-fcc, and any other name for "
+            "densities of your own, with --source FOLDER."
+        )
+    return _plan_mp(what, out, quiet)
+
+
+def _plan_mp(what: BuildOptions, out: Path, quiet: bool) -> Plan:
+    from ..benchmark.errors import EcdbenchError
+    from ..tasks.builder.materials_project import MaterialsProject, read_key
+    from ..tasks.builder.mp_selection import plan_mp_fcc, read_filter, read_ids
+    from .output import print_table, progress_bars, say, warn
+
+    if what.ids and what.filters:
+        raise EcdbenchError("Give --ids or --filter, not both.")
+    project = MaterialsProject(read_key(what.api_key_file))
+    ids = read_ids(what.ids) if what.ids else None
+    filters = read_filter(what.filters or [])
+    with progress_bars(quiet) as (bar, _):
+        plan, selection = plan_mp_fcc(project, out, what.plane, what.regrid, filters, ids, what.limit, bar)
+    if not quiet:
+        say(
+            f"Materials Project {selection.database}: {selection.found} crystals found, {selection.complete} with a "
+            f"value in every column; {plan.total} to build."
+        )
+        if rows := [[name, n["missing"], n["only"]] for name, n in selection.missing.items() if n["missing"]]:
+            print_table(["column", "crystals without a value", "without this one only"], rows)
+    if selection.absent:
+        warn(f"{len(selection.absent)} of the ids do not exist, the first is {selection.absent[0]}.")
+    return plan
+
+
+@contextmanager
+def _build_progress(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
+    """Rate, time left and failures: on a bar in a terminal, else as a line now and then."""
+    from .output import progress_bars, warn
+
+    started = logged = time.monotonic()
+    first: int | None = None
+    with progress_bars(quiet) as (bar, _):
+
+        def update(done: int, total: int, failed: int) -> None:
+            nonlocal first, logged
+            now = time.monotonic()
+            first = done if first is None else first  # what an earlier build finished says nothing about the rate
+            rate = (done - first + 1) / max(now - started, 1e-3)
+            words = f"crystals, {rate:.2g}/s, {(total - done) / rate / 60:.0f} min left, {failed} failed"
+            bar(done, total, words)
+            if not quiet and not sys.stderr.isatty() and now - logged > _LOG_EVERY:
+                logged = now
+                warn(f"{done} of {total} {words}")
+
+        yield update
+
+
+def _report_build(report: Report, quiet: bool) -> None:
+    from .output import print_table, say, shown, warn
+
+    if report.failures and not quiet:
+        print_table(["crystals without a row", ""], [[kind, count] for kind, count in report.failures.items()])
+        say(f"Each with its reason: {shown(report.folder / 'failures.csv')}")
+    say(shown(report.folder) if quiet else f"{report.rows} rows. Dataset folder: {shown(report.folder)}")
+    if report.retryable:
+        warn(f"{report.retryable} crystals may succeed at another try: give the same command again.")
+        raise SystemExit(_UNFINISHED)
+
+
+def _publish_board(repository: str, data_dir: Path | None, private: bool, staged: Path | None) -> None:
+    """Make the board of the accepted entries, then push it as a Space, or write what would be pushed."""
+    from ..benchmark.errors import EcdbenchError
+    from ..leaderboard.board import make_board
+    from ..leaderboard.space import push_space, stage_space
+    from ..submissions.entry import accepted_entries
+    from .output import progress_bars, say, shown
+
+    with progress_bars(quiet=False) as (progress, _):
+        board = make_board([accepted_entries()], None, data_dir, progress)
+    if board.left_out:
+        raise EcdbenchError(
+            f"{len(board.left_out)} entries cannot be shown, and a board without them is not published; the first: "
+            f"{board.left_out[0]}"
+        )
+    if staged is not None:
+        stage_space(board, staged, repository, data_dir)
+        say(f"Nothing was pushed. {shown(staged)} is what the Space {repository} would hold.")
+        return
+    pushed = push_space(board, repository, private, data_dir)
+    outcome = "published" if pushed.changed else "unchanged, no new commit"
+    say(f"{pushed.url} ({'private' if pushed.private else 'public'}): {outcome}, commit {pushed.commit}")

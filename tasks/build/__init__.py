@@ -1,1 +1,0 @@
-"""Builders: from volumetric densities and tables to a dataset folder."""

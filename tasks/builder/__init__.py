@@ -1,0 +1,1 @@
+"""Dataset builder: from volumetric charge densities and property tables to a dataset folder."""

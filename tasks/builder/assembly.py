@@ -1,0 +1,176 @@
+"""Build a dataset: crystals go to workers, finished rows to disk, and all rows into the dataset folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...benchmark.errors import DataError
+from ...benchmark.storage import write_text
+from ..datasets.folder import read_manifest
+from .blueprint import Blueprint, row_schema
+from .crystal import Crystal, Source
+from .row_jobs import RowJob, run_jobs
+from .row_store import Failure, Outcome, RowStore
+from .workers import open_pool
+from .writer import BUILDER_VERSION, write_dataset
+
+# The subfolder of a dataset folder in which a build keeps its finished rows.
+WORK = ".work"
+# Called with crystals done, crystals in all, and crystals failed.
+Progress = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built.
+
+    Attributes:
+        blueprint: how rows are made.
+        source: where densities come from.
+        crystals: called for a fresh iterator over the crystals, in any order.
+        total: number of crystals.
+        origin: what the manifest states about the source.
+    """
+
+    blueprint: Blueprint
+    source: Source
+    crystals: Callable[[], Iterable[Crystal]]
+    total: int
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def row_key(self, crystal: Crystal) -> str:
+        """A hash of everything a row is made from, besides the blueprint: the crystal's data and its density."""
+        parts = [asdict(crystal), self.source.version(crystal)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a build ended.
+
+    Attributes:
+        folder: the dataset folder.
+        rows: number of rows.
+        failures: number of crystals without a row, by kind of failure.
+        retryable: how many of them may succeed at another try.
+    """
+
+    folder: Path
+    rows: int
+    failures: Mapping[str, int]
+    retryable: int
+
+
+def build_dataset(
+    plan: Plan,
+    out: Path,
+    cache: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = lambda done, total, failed: None,
+    retry_failed: bool = False,
+) -> Report:
+    """Build the dataset folder `out`, resuming where an earlier build of the same plan stopped.
+
+    Finished rows are kept in `out/.work` and reused by every later build with the same settings; the folder may be
+    deleted. Permanent failures are not tried again, temporary ones are.
+
+    Args:
+        plan: what is to be built.
+        out: the dataset folder.
+        cache: folder for descriptions.
+        workers: number of processes on this machine.
+        scheduler: address of a Dask scheduler whose workers are used instead.
+        progress: told how far the build is.
+        retry_failed: retry permanent failures, too.
+
+    Raises:
+        DataError: no crystal became a row, or `out` holds something else.
+        ServiceError: the source or the cluster does not answer; finished rows are kept.
+        OSError: the disk is full or not writable; finished rows are kept.
+    """
+    check_output_folder(out)
+    store = RowStore(out / WORK / settings_key(plan.blueprint))
+    count = Counter(done=0, failed=0)
+    in_flight: dict[str, str] = {}  # keys as of when the work was handed out: the source may change meanwhile
+
+    def unfinished() -> Iterator[Crystal]:
+        for crystal in plan.crystals():
+            key = plan.row_key(crystal)
+            if store.is_done(crystal.id, key, retry_failed):
+                count["failed"] += store.failure(crystal.id, key) is not None
+                count["done"] += 1
+                progress(count["done"], plan.total, count["failed"])
+            else:
+                in_flight[crystal.id] = key
+                yield crystal
+
+    def keep(crystal: Crystal, outcome: Outcome) -> None:
+        store.put(outcome, in_flight.pop(crystal.id))
+        count["done"] += 1
+        count["failed"] += outcome.row is None
+        progress(count["done"], plan.total, count["failed"])
+
+    with open_pool(workers, scheduler) as pool:
+        run_jobs(unfinished(), RowJob(plan.source, plan.blueprint, cache), pool, keep)
+    return _assemble(plan, store, out)
+
+
+def check_output_folder(out: Path) -> None:
+    """Refuse a folder that holds anything but a dataset of ours, since its files would be replaced.
+
+    Raises:
+        DataError: it is a file, or a folder with something else in it.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / WORK).is_dir():
+        try:
+            manifest = read_manifest(out)
+        except DataError:
+            manifest = {}
+        if "builder_version" not in manifest and not {p.name for p in out.iterdir()} <= {"descriptions.json"}:
+            raise DataError(f"{out} holds other files, which a build would replace; give a new folder with --out.")
+    elif out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give a folder with --out.")
+
+
+def settings_key(blueprint: Blueprint) -> str:
+    """A hash of everything a row depends on besides its crystal; titles and licenses do not count."""
+    parts = {
+        "builder": BUILDER_VERSION,
+        "plane": asdict(blueprint.plane),
+        "regrid": blueprint.regrid,
+        "schema": str(row_schema(blueprint.facts.columns)),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _assemble(plan: Plan, store: RowStore, out: Path) -> Report:
+    wanted = dict(sorted((crystal.id, plan.row_key(crystal)) for crystal in plan.crystals()))
+    failed = {one: failure for one, key in wanted.items() if (failure := store.failure(one, key))}
+    kinds = dict(sorted(Counter(failure.kind for failure in failed.values()).items()))
+    _write_failures(out / "failures.csv", failed)
+    rows = (row for one, key in wanted.items() if (row := store.row(one, key)) is not None)
+    written = write_dataset(out, plan.blueprint, rows, {**plan.origin, "failures": kinds})
+    # Neither a row nor a failure: it changed at the source, or was damaged on disk, after it was made.
+    changed = len(wanted) - len(failed) - written
+    return Report(out, written, kinds, sum(failure.retryable for failure in failed.values()) + changed)
+
+
+def _write_failures(path: Path, failed: Mapping[str, Failure]) -> None:
+    if not failed:
+        path.unlink(missing_ok=True)
+        return
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["id", "kind", "reason"])
+    writer.writerows([sample_id, failure.kind, failure.reason] for sample_id, failure in failed.items())
+    write_text(path, table.getvalue())

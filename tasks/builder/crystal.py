@@ -1,0 +1,119 @@
+"""Crystals as a build handles them: the record, the interface of a density source, and checks of what it returns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ...benchmark.errors import DataError, ServiceError
+from ..composition import parse_formula
+from .densities import Volume
+
+# The space groups of cubic crystals with an F-centred lattice.
+FCC_SPACEGROUPS = (196, 202, 203, 209, 210, 216, 219, 225, 226, 227, 228)
+# Angstrom; the tolerance that the Materials Project uses for relaxed structures.
+_SYMMETRY_TOLERANCE = 0.1
+_COMPOSITION_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal that is to become a row of a dataset.
+
+    Attributes:
+        id: the row's id; letters, digits, hyphens.
+        properties: values of the dataset's property columns; None where unknown.
+        formula: as the source writes it; None takes the reduced formula of the density's structure.
+        spacegroup: international number; None determines it from the density's structure.
+        known_text: a full description and the `structure_hash` of the structure it describes, where one exists.
+    """
+
+    id: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    formula: str | None = None
+    spacegroup: int | None = None
+    known_text: tuple[str, str] | None = None
+
+
+class CrystalError(DataError):
+    """This crystal cannot become a row; others can.
+
+    Attributes:
+        kind: the category it is counted under, such as `no density`, `broken density`, `not cubic` or `no text`.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.kind, str(self))
+
+
+class BusyError(ServiceError):
+    """The source is not answering at the moment; worth another try later."""
+
+
+class Source(Protocol):
+    """Where densities come from. It is sent to worker processes, so it must be picklable."""
+
+    def density(self, crystal: Crystal) -> Volume:
+        """The density of one crystal.
+
+        Raises:
+            CrystalError: it has none, or a broken one.
+            BusyError: the source did not answer despite retries.
+            EcdbenchError: the source is unusable, for example because it rejects the key.
+        """
+        ...
+
+    def version(self, crystal: Crystal) -> str:
+        """A string that changes when the source has another density for this crystal; cheap to compute."""
+        ...
+
+
+class Symmetry(NamedTuple):
+    """What symmetry analysis says of a structure: reduced formula, space group number, primitive cell volume (A^3)."""
+
+    formula: str
+    spacegroup: int
+    primitive_volume: float
+
+
+def analyze_symmetry(structure: Any) -> Symmetry:
+    """Determine formula, space group and primitive cell of a pymatgen `Structure`."""
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+    analyzer = SpacegroupAnalyzer(structure, symprec=_SYMMETRY_TOLERANCE)
+    primitive = analyzer.find_primitive() or structure
+    return Symmetry(structure.composition.reduced_formula, analyzer.get_space_group_number(), float(primitive.volume))
+
+
+def check_crystal(volume: Volume, edge: float, symmetry: Symmetry, formula: str) -> None:
+    """Reject a density that does not belong to a face-centred-cubic crystal of the given formula.
+
+    Args:
+        volume: the density.
+        edge: of the conventional cube that the slices refer to, A.
+        symmetry: of the density's structure.
+        formula: the formula that the row will state.
+
+    Raises:
+        CrystalError: another lattice, a supercell, another composition, or a density without electrons.
+    """
+    if symmetry.spacegroup not in FCC_SPACEGROUPS:
+        raise CrystalError("not cubic", f"its space group is {symmetry.spacegroup}, which is not cubic F-centred")
+    if abs(edge**3 / (4 * symmetry.primitive_volume) - 1) > 0.05:
+        raise CrystalError("not cubic", "its cell is a supercell; give the density of the primitive or the cubic cell")
+    if volume.integral("total") <= 0:
+        raise CrystalError("broken density", "its density does not integrate to a positive number of electrons")
+    from pymatgen.core import Element
+
+    sites = Counter(Element.from_Z(int(number)).symbol for number in volume.numbers)
+    amounts = parse_formula(formula)
+    total = sum(amounts.values())
+    shares = {symbol: amount / total for symbol, amount in amounts.items()}
+    if any(abs(shares.get(s, 0) - sites[s] / len(volume.numbers)) > _COMPOSITION_TOLERANCE for s in {*shares, *sites}):
+        raise CrystalError("wrong formula", f"the table says {formula}, but the density is that of {symmetry.formula}")

@@ -1,0 +1,202 @@
+"""Charge densities on a periodic grid: the data model, the cell's cubic setting, and readers for three file formats."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.errors import DataError, MissingExtraError
+
+CHANNELS = ("total", "spin", "deformation")
+# pymatgen calls the second block of a CHGCAR `diff`: spin up minus spin down.
+_CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
+# What the readers raise on damaged files and on files of another format.
+READ_ERRORS = (
+    KeyError, ValueError, IndexError, TypeError, AttributeError, EOFError, IsADirectoryError,
+    zipfile.BadZipFile, zlib.error, gzip.BadGzipFile,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Charge densities of one crystal on the periodic grid of its unit cell.
+
+    Attributes:
+        lattice: cell vectors as rows, shape (3, 3), Angstrom.
+        frac_coords: fractional coordinates of the sites, shape (n, 3).
+        numbers: atomic numbers, shape (n,).
+        channels: density by channel, each of shape (n1, n2, n3) without the periodic end points, e/A^3.
+        meta: metadata of the calculation, as stored in the file.
+    """
+
+    lattice: np.ndarray
+    frac_coords: np.ndarray
+    numbers: np.ndarray
+    channels: dict[str, np.ndarray]
+    meta: dict[str, Any]
+
+    @property
+    def cell_volume(self) -> float:
+        """Volume of the unit cell, A^3."""
+        return float(abs(np.linalg.det(self.lattice)))
+
+    @cached_property
+    def cube_matrix(self) -> np.ndarray:
+        """The `conventional_matrix` of the cell. Raises DataError where it is not F-centred cubic."""
+        return conventional_matrix(self.lattice)
+
+    @cached_property
+    def structure(self) -> Any:
+        """The crystal as a pymatgen `Structure`. Raises MissingExtraError without pymatgen."""
+        try:
+            from pymatgen.core import Structure
+        except ImportError as error:
+            raise MissingExtraError("Building a dataset", "build") from error
+        return Structure(self.lattice, self.numbers.tolist(), self.frac_coords)
+
+    def integral(self, channel: str) -> float:
+        """Integral of one channel over the unit cell, in electrons."""
+        return float(self.channels[channel].mean(dtype=np.float64) * self.cell_volume)
+
+
+def conventional_matrix(lattice: np.ndarray, tolerance: float = 1e-2) -> np.ndarray:
+    """The integer matrix that transforms an F-centred cubic cell into its conventional cube.
+
+    Args:
+        lattice: cell vectors as rows, shape (3, 3), Angstrom; primitive or conventional, in any orientation.
+        tolerance: accepted relative deviation from a cube.
+
+    Returns:
+        M, integers of shape (3, 3); the rows of `M @ lattice` are orthogonal, equally long and right-handed.
+
+    Raises:
+        DataError: the cell is neither the primitive nor the conventional cell of an F-centred cubic lattice.
+    """
+    lengths = np.linalg.norm(lattice, axis=1)
+    volume = abs(np.linalg.det(lattice))
+    for cells in (1, 4):  # already conventional, or primitive
+        edge = (cells * volume) ** (1 / 3)
+        if cells == 1 and not np.allclose(lengths, edge, rtol=tolerance):
+            continue
+        candidates = np.array(list(itertools.product(range(-2, 3), repeat=3)))
+        fits = np.abs(np.linalg.norm(candidates @ lattice, axis=1) - edge) < tolerance * edge
+        triples = np.array(list(itertools.permutations(candidates[fits].tolist(), 3))).reshape(-1, 3, 3)
+        cubes = triples @ lattice
+        gram = cubes @ cubes.transpose(0, 2, 1)
+        square = np.abs(gram - edge**2 * np.eye(3)).max(axis=(1, 2)) < tolerance * edge**2
+        right = triples[square & (np.linalg.det(cubes) > 0)]
+        if len(right):
+            # Of the 24 settings, take the one whose [111] follows the body diagonal of the given cell: that is the
+            # three-fold axis of the usual primitive cell, and it maps a conventional cell onto itself.
+            diagonal = lattice.sum(axis=0)
+            along = np.round((right.sum(axis=1) @ lattice) @ diagonal, 6)
+            return right[np.lexsort((*-right.reshape(-1, 9).T[::-1], -along))[0]]
+    raise DataError(
+        "the cell is not cubic F-centred (neither its primitive nor its conventional cell); "
+        "give a face-centred-cubic crystal, or transform the density to such a cell first."
+    )
+
+
+def read_volume(path: Path) -> Volume:
+    """Read an `.npz` of this project, a VASP CHGCAR, or a `.json.gz` of the Materials Project.
+
+    Raises:
+        DataError: the file is missing, truncated, or in another format.
+        MissingExtraError: a CHGCAR or `.json.gz` without pymatgen.
+    """
+    if not path.exists():
+        raise DataError(f"There is no density file {path}; give the path of a .npz, CHGCAR or .json.gz file.")
+    try:
+        if path.suffix == ".npz":
+            volume = _read_npz(path)
+        elif path.name.endswith(".json.gz"):
+            volume = _read_json(path)
+        else:
+            volume = _read_chgcar(path)
+    except READ_ERRORS as error:
+        raise DataError(
+            f"{path} cannot be read as a density ({type(error).__name__}: {error}); "
+            "it is truncated or in another format: copy or download it again."
+        ) from error
+    check_volume(volume, str(path))
+    return volume
+
+
+def check_volume(volume: Volume, where: str) -> None:
+    """Reject arrays that do not describe densities of a crystal on one grid.
+
+    Raises:
+        DataError: they do not; the message begins with `where`.
+    """
+    arrays = [volume.lattice, volume.frac_coords, *volume.channels.values()]
+    real = all(array.dtype.kind in "fiu" and np.isfinite(array).all() for array in arrays)
+    grids = {grid.shape for grid in volume.channels.values()}
+    sites = len(volume.numbers)
+    shaped = volume.lattice.shape == (3, 3) and volume.frac_coords.shape == (sites, 3) and sites > 0
+    if not real or not shaped or len(grids) != 1 or len(grid := grids.pop()) != 3 or min(grid) < 2:
+        raise DataError(
+            f"{where} holds no crystal, or densities that are not finite or not on one grid; copy the file again."
+        )
+
+
+def file_version(path: Path | None) -> str:
+    """A string that changes when a file is replaced: its path, size and modification time."""
+    if path is None or not path.exists():
+        return "absent"
+    facts = path.stat()
+    return f"{path} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def volume_from_chgcar(chgcar: Any) -> Volume:
+    """The densities of a pymatgen `Chgcar`; its `diff` block, where present, is the spin density.
+
+    Raises:
+        DataError: the calculation is non-collinear.
+    """
+    if "diff_x" in chgcar.data:
+        raise DataError("The calculation is non-collinear (four blocks), so it has no spin-up and spin-down density.")
+    structure = chgcar.structure
+    lattice = np.array(structure.lattice.matrix)
+    scale = 1 / abs(np.linalg.det(lattice))  # a CHGCAR stores density times cell volume
+    channels = {
+        ours: np.asarray(chgcar.data[theirs]) * scale
+        for theirs, ours in _CHGCAR_CHANNELS.items()
+        if theirs in chgcar.data
+    }
+    numbers = np.array([site.specie.Z for site in structure])
+    return Volume(lattice, np.array(structure.frac_coords), numbers, channels, {"formula": structure.formula})
+
+
+def _read_npz(path: Path) -> Volume:
+    with np.load(path, allow_pickle=False) as file:
+        channels = {name: file[name] for name in CHANNELS if name in file.files}
+        meta = json.loads(str(file["meta"])) if "meta" in file.files else {}
+        channels["total"]  # required
+        return Volume(file["lattice"], file["frac_coords"], file["numbers"], channels, meta)
+
+
+def _read_json(path: Path) -> Volume:
+    with gzip.open(path, "rt") as file:
+        content = json.load(file)
+    return volume_from_chgcar(_chgcar_class().from_dict(content.get("data", content)))
+
+
+def _read_chgcar(path: Path) -> Volume:
+    return volume_from_chgcar(_chgcar_class().from_file(str(path)))
+
+
+def _chgcar_class() -> Any:
+    try:
+        from pymatgen.io.vasp import Chgcar
+    except ImportError as error:
+        raise MissingExtraError("Reading a CHGCAR", "build") from error
+    return Chgcar

@@ -1,0 +1,253 @@
+"""A user's own densities: a folder of CHGCAR files with a property table and, optionally, a `dataset.yaml`."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from ...benchmark.columns import Column
+from ...benchmark.errors import DataError
+from ...benchmark.metrics import Kind
+from ...benchmark.task import Target
+from ..datasets import DatasetFacts
+from ..datasets.crystals import IDENTITY, TEXT_TIERS, crystal_columns
+from ..datasets.mp_fcc import PROPERTIES
+from .assembly import Plan
+from .blueprint import Blueprint
+from .crystal import Crystal, CrystalError
+from .densities import CHANNELS, Volume, file_version, read_volume
+from .slices import PlaneSettings
+
+TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
+# Properties whose unit and meaning need not be stated.
+_KNOWN = {column.name: column for column in PROPERTIES}
+# File names under which the density of a crystal may lie.
+_DENSITY_FILES = (
+    "{}.npz", "{}.json.gz", "{}.CHGCAR", "{}.CHGCAR.gz", "CHGCAR.{}", "CHGCAR_{}", "{}/CHGCAR", "{}/CHGCAR.gz"
+)  # fmt: skip
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_COLUMN = re.compile(r"([A-Za-z]\w*)\s*(?:\[(.*)\])?")
+# No property of a crystal is larger in any unit in use; beyond this, histograms and means overflow.
+_LARGEST = 1e100
+_NOT_STATED = "not stated"
+# A single line without markup, because it goes into the dataset card.
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\n\r|<>]*$")]
+
+
+class TargetDescription(BaseModel):
+    """A target in `dataset.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+    unit: _Line = ""
+    description: _Line | None = None
+    kind: Kind = "regression"
+
+
+class DatasetDescription(BaseModel):
+    """The contents of `dataset.yaml`: what the table cannot say."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: _Line | None = None
+    license: _Line = _NOT_STATED
+    citation: _Line = _NOT_STATED
+    provenance: _Line = _NOT_STATED
+    channels: tuple[str, ...] = ("total", "spin")
+    targets: dict[str, TargetDescription] = {}
+
+
+@dataclass(frozen=True)
+class UserFolder:
+    """Densities in a folder, or in its subfolder `densities`."""
+
+    folder: Path
+
+    def density(self, crystal: Crystal) -> Volume:
+        """Read the density of one crystal. Raises CrystalError where there is none or it is broken."""
+        path = self._path(crystal)
+        if path is None:
+            names = ", ".join(pattern.format(crystal.id) for pattern in _DENSITY_FILES)
+            raise CrystalError("no density", f"none of {names} is in the folder or its subfolder densities")
+        try:
+            return read_volume(path)
+        except DataError as error:  # without the absolute path, since failures are published with the dataset
+            raise CrystalError("broken density", str(error).replace(f"{self.folder}/", "")) from error
+
+    def version(self, crystal: Crystal) -> str:
+        """That of its file."""
+        return file_version(self._path(crystal))
+
+    def _path(self, crystal: Crystal) -> Path | None:
+        paths = (
+            folder / pattern.format(crystal.id)
+            for folder in (self.folder / "densities", self.folder)
+            for pattern in _DENSITY_FILES
+        )
+        return next((path for path in paths if path.is_file()), None)
+
+
+def plan_user_folder(
+    name: str, source: Path, plane: PlaneSettings, regrid: int | None, limit: int | None = None
+) -> Plan:
+    """Plan the build of dataset `name` from a folder.
+
+    Args:
+        name: of the dataset: lower-case letters, digits, hyphens.
+        source: folder with `properties.csv` (a column `id`, optionally `formula` and `spacegroup`, and numeric columns
+            whose unit may follow in brackets), optionally `dataset.yaml`, and the densities.
+        plane: which plane is cut.
+        regrid: as `Blueprint.regrid`.
+        limit: only the first so many crystals, for a trial.
+
+    Raises:
+        DataError: the name, the table or `dataset.yaml` is invalid.
+    """
+    if not _DATASET_NAME.fullmatch(name):
+        raise DataError(f"Invalid dataset name '{name}'; use lower-case letters, digits and hyphens.")
+    units, records = read_table(source / TABLE)
+    description = read_description(source / DESCRIPTION, units)
+    targets = tuple(
+        _target(column, unit, description.targets.get(column))
+        for column, unit in units.items()
+        if not description.targets or column in description.targets
+    )
+    facts = DatasetFacts(
+        id=name,
+        title=description.title or f"(111) slices of the electron density of {len(records)} crystals",
+        columns=crystal_columns(description.channels, _property_columns(units, targets)),
+        targets=targets,
+        group="chemical system",
+        provenance=description.provenance,
+        license=description.license,
+        citation=description.citation,
+    )
+    crystals = [_crystal(record, units, source / TABLE) for record in records][:limit]
+    _check_classes(targets, crystals, source / TABLE)
+    blueprint = Blueprint(facts, plane, regrid)
+    return Plan(blueprint, UserFolder(source.resolve()), lambda: crystals, len(crystals))
+
+
+def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Read the property table.
+
+    Returns:
+        The unit of each property column, and the records under plain column names.
+
+    Raises:
+        DataError: the table is missing or malformed.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header, *lines = [row for row in csv.reader(file) if row]
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path.parent} holds no {TABLE}; write one with a column id and one column per property."
+        ) from error
+    except (UnicodeError, csv.Error, ValueError) as error:
+        raise DataError(f"{path} is not a CSV table with a header; write one row per crystal.") from error
+    names, units = [], {}
+    for cell in header:
+        match = _COLUMN.fullmatch(cell.strip())
+        if match is None:
+            raise DataError(
+                f"{path} has the column '{cell}'; a name consists of letters, digits and _, a unit goes in brackets."
+            )
+        names.append("id" if match[1] == "material_id" else match[1])
+        if match[1] not in ("id", "material_id", "formula", "spacegroup"):
+            units[match[1]] = match[2] or ""
+    if len(set(names)) < len(names) or "id" not in names or not lines or not units:
+        raise DataError(f"{path} needs rows, a column id and at least one property column, and no column twice.")
+    taken = {*(column.name for column in IDENTITY), "group", *(f"text_{tier}" for tier in TEXT_TIERS)}
+    taken |= {f"{kind}_{channel}" for kind in ("image", "density", "is_noise") for channel in CHANNELS}
+    if clash := taken & set(units):
+        raise DataError(f"{path} has the column {min(clash)}, a name that every dataset uses already; rename it.")
+    if bad := next((number for number, line in enumerate(lines, 2) if len(line) != len(names)), None):
+        raise DataError(f"{path}, row {bad}: the number of cells differs from the header; make them equal.")
+    records = [dict(zip(names, (cell.strip() for cell in line), strict=True)) for line in lines]
+    if len({record["id"] for record in records}) < len(records):
+        raise DataError(f"{path} has an id more than once; keep one row per id.")
+    return units, records
+
+
+def read_description(path: Path, units: dict[str, str]) -> DatasetDescription:
+    """Read `dataset.yaml`; the defaults where there is none.
+
+    Args:
+        path: of the file.
+        units: the property columns of the table, by name.
+
+    Raises:
+        DataError: the file is malformed, or names a channel or target that does not exist.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+        description = DatasetDescription.model_validate(content or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise DataError(f"{path}: {where}: {first['msg']}.") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise DataError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}.") from error
+    channels = description.channels
+    if not channels or len(set(channels)) < len(channels):
+        raise DataError(f"{path}: channels is empty or names one twice; there are {', '.join(CHANNELS)}.")
+    if unknown := set(channels) - set(CHANNELS):
+        raise DataError(f"{path}: there is no channel {min(unknown)}; there are {', '.join(CHANNELS)}.")
+    if unknown := set(description.targets) - set(units):
+        raise DataError(f"{path} has the target {min(unknown)}, which is not a column of {TABLE}.")
+    return description
+
+
+def _property_columns(units: dict[str, str], targets: tuple[Target, ...]) -> list[Column]:
+    """The columns of the table: targets as described, all others as far as they are known."""
+    by_name = {target.name: target for target in targets}
+    columns = []
+    for name, unit in units.items():
+        known = _KNOWN.get(name, Column(name, "number", description=name.replace("_", " ")))
+        if target := by_name.get(name):
+            columns.append(Column(name, "number", "target", unit=target.unit, description=target.description))
+        else:
+            columns.append(Column(name, "number", unit=unit or known.unit, description=known.description))
+    return columns
+
+
+def _target(name: str, unit: str, stated: TargetDescription | None) -> Target:
+    """A target with what `dataset.yaml` states about it, else the table, else a known column of this name."""
+    known = _KNOWN.get(name, Column(name, "number", description=name.replace("_", " ")))
+    stated = stated or TargetDescription()
+    return Target(name, stated.unit or unit or known.unit, stated.description or known.description, stated.kind)
+
+
+def _check_classes(targets: tuple[Target, ...], crystals: list[Crystal], table: Path) -> None:
+    for target in targets:
+        values = {crystal.properties[target.name] for crystal in crystals} - {None}
+        if target.kind == "classification" and not values <= {0.0, 1.0}:
+            raise DataError(
+                f"{table}: {target.name} is a binary target and holds {max(values - {0.0, 1.0}):g}; write 0 or 1."
+            )
+
+
+def _crystal(record: dict[str, str], units: dict[str, str], table: Path) -> Crystal:
+    sample_id, spacegroup = record["id"], record.get("spacegroup", "")
+    if not _ID.fullmatch(sample_id):
+        raise DataError(f"{table} has the id '{sample_id}'; ids consist of letters, digits, hyphens, dots and _.")
+    if spacegroup and not (spacegroup.isascii() and spacegroup.isdigit() and 1 <= int(spacegroup) <= 230):
+        raise DataError(f"{table}: {sample_id}: the space group is '{spacegroup}', not a number from 1 to 230.")
+    values: dict[str, Any] = {}
+    for column in units:
+        try:
+            values[column] = float(record[column]) if record[column] else None
+        except ValueError:
+            values[column] = math.nan
+        if values[column] is not None and not abs(values[column]) < _LARGEST:
+            raise DataError(
+                f"{table}: {sample_id}: {column} is '{record[column]}', not a number; leave unknown values empty."
+            )
+    return Crystal(sample_id, values, record.get("formula") or None, int(spacegroup) if spacegroup else None)

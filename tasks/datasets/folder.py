@@ -1,0 +1,295 @@
+"""Datasets on disk: a folder that `datasets.load_dataset` reads, with a manifest that fixes its columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...benchmark.columns import Column, cell_digest, combined_sha256
+from ...benchmark.errors import DataError
+from ...benchmark.task import SPLITS
+from . import DatasetFacts
+
+MANIFEST = "manifest.json"
+# Rows read at once: what a check or a listing holds in memory, whatever the size of the dataset.
+_BATCH = 256
+# Groups of some hundred rows that stay in memory: one for each split, whose rows are mostly asked for in order.
+_KEPT_GROUPS = 3
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read `manifest.json`: facts, ids per split, hashes per column.
+
+    Raises:
+        DataError: it is absent, or is not a manifest of this version.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ids, hashes = manifest["ids"], manifest["column_sha256"]
+        if not all(isinstance(one, str) for split in SPLITS for one in ids[split]):
+            raise TypeError
+        if not all(isinstance(name, str) and isinstance(digest, str) for name, digest in hashes.items()):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{folder} has no readable {MANIFEST} of this version of ecdbench; build or download the dataset again."
+        ) from error
+    return manifest
+
+
+def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
+    """The facts that a manifest states of its dataset.
+
+    Raises:
+        DataError: they are absent or incomplete.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        facts = TypeAdapter(DatasetFacts).validate_python(manifest.get("facts"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("facts", *first["loc"])))
+        raise DataError(
+            f"{folder / MANIFEST} does not describe the dataset ({where}: {first['msg']}); build it again."
+        ) from error
+    complete = facts.targets and facts.schemes and facts.named("id") and facts.named("group")
+    if not complete or manifest.get("dataset") != facts.id:
+        raise DataError(f"{folder / MANIFEST} lacks a target, split, id, group or the dataset's name; build it again.")
+    return facts
+
+
+def table_rows(table: pa.Table, columns: Mapping[str, Column]) -> list[dict[str, Any]]:
+    """Rows of a dataset table, images as PNG bytes and arrays as float32 of the shape that their column states."""
+    cells = {}
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        if pa.types.is_struct(column.type):
+            cells[name] = column.field("bytes").to_pylist()
+        elif pa.types.is_list(column.type):
+            shape = columns[name].shape
+            for _ in shape:
+                column = column.flatten()
+            flat = column.to_numpy(zero_copy_only=False).astype(np.float32)
+            cells[name] = list(flat.reshape(len(table), *shape))
+        else:
+            cells[name] = column.to_pylist()
+    return [dict(zip(cells, values, strict=True)) for values in zip(*cells.values(), strict=True)]
+
+
+class DatasetFolder:
+    """An `OpenDataset` over a folder. A column is compared with its hash when it is first read.
+
+    Args:
+        folder: the dataset folder.
+        remedy: what to do where a file is damaged.
+
+    Raises:
+        DataError: the folder has no manifest.
+    """
+
+    def __init__(self, folder: Path, remedy: str) -> None:
+        self.folder = folder
+        self._remedy = remedy
+        self.manifest = read_manifest(folder)
+        self.facts = read_facts(self.manifest, folder)
+        self.columns: Mapping[str, Column] = {column.name: column for column in self.facts.columns}
+        self._digests: dict[str, dict[str, bytes]] = {}
+        self._states: dict[str, tuple[int, int]] = {}
+        self._opened_rows: dict[tuple[str, ...], Mapping[str, Mapping[str, Any]]] = {}
+
+    def read(self, names: Collection[str], ids: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Values by column and id, read afresh; of some rows where `ids` are given.
+
+        Raises:
+            DataError: a file cannot be read, or a column is absent or was changed.
+        """
+        new = [name for name in names if name not in self._digests]
+        if ids is not None and new:
+            self.verify(new)
+            new = []
+        wanted = None if ids is None else set(ids)
+        splits = [s for s in SPLITS if wanted is None or not wanted.isdisjoint(self.manifest["ids"][s])]
+        values: dict[str, dict[str, Any]] = {name: {} for name in names}
+
+        def keep(row: Mapping[str, Any]) -> None:
+            if wanted is None or row["id"] in wanted:
+                for name in names:
+                    values[name][row["id"]] = row[name]
+
+        self._scan(names, splits, new, keep)
+        return values
+
+    def verify(self, names: Collection[str] | None = None) -> None:
+        """Compare columns with their hashes; all of them by default. Nothing is kept in memory but digests.
+
+        Raises:
+            DataError: a file cannot be read, or a column is absent or was changed.
+        """
+        names = [name for name in (self.columns if names is None else names) if name not in self._digests]
+        if names:
+            self._scan(names, SPLITS, names, lambda row: None)
+
+    def rows(self, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Cells by id and column, read when they are asked for; a few hundred are in memory at a time."""
+        key = tuple(names)
+        if key not in self._opened_rows:
+            self.verify(names)
+            self._opened_rows[key] = _LazyRows(self._positions(), lambda group: self._read_group(group, key))
+        return self._opened_rows[key]
+
+    def digests(self, name: str) -> Mapping[str, bytes]:
+        """The `cell_digest` of each row of a column, by id."""
+        self.verify([name])
+        return self._digests[name]
+
+    def stream(self, split: str, names: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a split one by one, a few hundred in memory at a time; hashes are not compared.
+
+        Raises:
+            DataError: the file cannot be read, or lacks a column.
+        """
+        with self._opened(split) as file:
+            if absent := set(names or self.columns) - set(file.schema_arrow.names):
+                raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
+            known = [name for name in self.columns if names is None or name in names]
+            for batch in file.iter_batches(_BATCH, columns=known):
+                yield from table_rows(pa.Table.from_batches([batch]), self.columns)
+
+    def _scan(
+        self,
+        names: Collection[str],
+        splits: Collection[str],
+        new: Collection[str],
+        keep: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """Read columns once: hand each row to `keep`, and compare the columns `new` with their hashes."""
+        columns = list(dict.fromkeys(["id", *names]))
+        digests: dict[str, dict[str, bytes]] = {name: {} for name in new}
+        for split in splits:
+            state, ids = self._state(split), []
+            for row in self.stream(split, columns):
+                ids.append(row["id"])
+                for name in new:
+                    digests[name][row["id"]] = cell_digest(row[name])
+                keep(row)
+            if ids != self.manifest["ids"][split]:
+                raise DataError(
+                    f"{self._file(split)} was changed: its ids are not those of the manifest. {self._remedy}"
+                )
+            self._states.setdefault(split, state)
+        for name, found in digests.items():
+            if combined_sha256(found, found) != self.manifest["column_sha256"].get(name):
+                raise DataError(
+                    f"{self.folder} was changed: the column {name} does not match the manifest. {self._remedy}"
+                )
+        self._digests |= digests
+
+    def _read_group(self, group: tuple[str, int], names: Collection[str]) -> list[dict[str, Any]]:
+        split, number = group
+        with self._opened(split) as file:
+            return table_rows(file.read_row_group(number, columns=list(names)), self.columns)
+
+    def _positions(self) -> dict[str, tuple[tuple[str, int], int]]:
+        """The row group of each id, and its position there."""
+        found = {}
+        for split in SPLITS:
+            with self._opened(split) as file:
+                sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+            places = ((number, position) for number, size in enumerate(sizes) for position in range(size))
+            for sample_id, (number, position) in zip(self.manifest["ids"][split], places, strict=True):
+                found[sample_id] = ((split, number), position)
+        return found
+
+    def _state(self, split: str) -> tuple[int, int]:
+        """Size and time of a file, which change when it is replaced."""
+        try:
+            facts = self._file(split).stat()
+        except OSError:
+            return (0, 0)  # opening it says what is wrong
+        return facts.st_size, facts.st_mtime_ns
+
+    @contextmanager
+    def _opened(self, split: str) -> Iterator[pq.ParquetFile]:
+        if self._states.get(split, state := self._state(split)) != state:
+            raise DataError(f"{self._file(split)} was changed while it was in use. Give the same command again.")
+        try:
+            with pq.ParquetFile(self._file(split)) as file:
+                yield file
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
+
+    def _file(self, split: str) -> Path:
+        return self.folder / f"{split}.parquet"
+
+
+class _LazyRows(Mapping[str, Mapping[str, Any]]):
+    """Rows by id; only a few groups of them are in memory.
+
+    Args:
+        positions: the group of each row and its position there, by id.
+        read_group: reads a group of rows.
+    """
+
+    def __init__(
+        self,
+        positions: Mapping[str, tuple[tuple[str, int], int]],
+        read_group: Callable[[tuple[str, int]], list[dict[str, Any]]],
+    ) -> None:
+        self._positions = positions
+        self._read_group = lru_cache(maxsize=_KEPT_GROUPS)(read_group)
+
+    def __getitem__(self, sample_id: str) -> Mapping[str, Any]:
+        group, position = self._positions[sample_id]
+        return self._read_group(group)[position]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._positions)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+
+@dataclass(frozen=True)
+class FolderDefinition:
+    """A dataset that is known from its folder alone.
+
+    Attributes:
+        folder: the dataset folder.
+        remedy: what to do where a file is damaged.
+        state: what tables say of its presence.
+    """
+
+    folder: Path
+    remedy: str
+    state: str = "present"
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        return read_manifest(self.folder)
+
+    @cached_property
+    def facts(self) -> DatasetFacts:
+        """What its manifest states."""
+        return read_facts(self._manifest, self.folder)
+
+    def manifest(self, data_dir: Path) -> dict[str, Any]:
+        """The folder's manifest."""
+        return self._manifest
+
+    def presence(self, data_dir: Path) -> str:
+        """The data are here."""
+        return self.state
+
+    def open(self, data_dir: Path) -> DatasetFolder:
+        """Open the folder. Raises DataError where its manifest cannot be read."""
+        return DatasetFolder(self.folder, self.remedy)

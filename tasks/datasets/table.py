@@ -1,0 +1,103 @@
+"""A dataset as a table in memory: for small sources of any form, and for datasets of other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.columns import Column, cell_digest, combined_sha256
+from ...benchmark.errors import DataError
+from ...benchmark.task import SPLITS
+from . import DatasetFacts, describe_target
+
+# From the name of a column to its cells by id.
+Cells = Callable[[str], Mapping[str, Any]]
+
+
+class TableDataset:
+    """An `OpenDataset` over cells that a function gives, column by column.
+
+    Args:
+        columns: the columns.
+        cells: gives the cells of a column by id, afresh at each call.
+        expected: sha256 by column, where columns are pinned.
+    """
+
+    def __init__(self, columns: Collection[Column], cells: Cells, expected: Mapping[str, str] | None = None) -> None:
+        self.columns: Mapping[str, Column] = {column.name: column for column in columns}
+        self._cells, self._expected = cells, expected or {}
+        self._digests: dict[str, Mapping[str, bytes]] = {}
+
+    def read(self, names: Collection[str], ids: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Values by column and id."""
+        wanted = None if ids is None else set(ids)
+        for name in names:
+            self.digests(name)
+        return {
+            name: {m: cell for m, cell in self._cells(name).items() if wanted is None or m in wanted} for name in names
+        }
+
+    def rows(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Cells by id and column."""
+        columns = self.read(names)
+        ids = next(iter(columns.values()), {})
+        return {sample_id: {name: cells[sample_id] for name, cells in columns.items()} for sample_id in ids}
+
+    def digests(self, name: str) -> Mapping[str, bytes]:
+        """The `cell_digest` of each row of a column.
+
+        Raises:
+            DataError: there is no such column, or it differs from the pinned one.
+        """
+        if name not in self._digests:
+            if name not in self.columns:
+                raise DataError(f"The dataset has no column {name}; it has {', '.join(self.columns)}.")
+            found = {sample_id: cell_digest(cell) for sample_id, cell in self._cells(name).items()}
+            if self._expected.get(name, digest := combined_sha256(found, found)) != digest:
+                raise DataError(f"The column {name} differs from the pinned one; restore the original files.")
+            self._digests[name] = found
+        return self._digests[name]
+
+
+@dataclass(frozen=True)
+class TableDefinition:
+    """A dataset known by name whose table a package brings along.
+
+    Attributes:
+        facts: the dataset.
+        cells: gives the cells of a column by id.
+    """
+
+    facts: DatasetFacts
+    cells: Cells
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        table, split_of = self.open(Path()), self.cells(f"split_{self.facts.schemes[0]}")
+        splits = list(split_of.values())
+        targets = {target.name: table.read([target.name])[target.name] for target in self.facts.targets}
+        return {
+            "rows": {split: splits.count(split) for split in SPLITS},
+            "targets": {
+                name: describe_target(np.array([cells[m] for m in split_of], dtype=float), splits)
+                for name, cells in targets.items()
+            },
+            "column_sha256": {name: combined_sha256(d := table.digests(name), d) for name in table.columns},
+        }
+
+    def manifest(self, data_dir: Path) -> dict[str, Any]:
+        """Made from the table."""
+        return self._manifest
+
+    def presence(self, data_dir: Path) -> str:
+        """It comes with its package."""
+        return "packaged"
+
+    def open(self, data_dir: Path) -> TableDataset:
+        """The table."""
+        return TableDataset(self.facts.columns, self.cells)

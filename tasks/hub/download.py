@@ -1,0 +1,55 @@
+"""Datasets on the Hugging Face Hub, by repository and commit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ...benchmark.errors import DataError, ServiceError
+from .hub_client import HubUnavailableError, hub_api, snapshot
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+# The files of a published dataset; anything else in the repository is not downloaded.
+_FILES = ["*.parquet", "*.json", "README.md", "eval.yaml"]
+
+
+def download(reference: str) -> Path:
+    """The folder of a dataset at one commit, downloaded or from the Hub's cache.
+
+    Args:
+        reference: `ORG/NAME@COMMIT`, COMMIT being the 40 digits of a commit, since a branch or a tag may move.
+
+    Raises:
+        DataError: the reference is not pinned, or there is no such repository or commit.
+        ServiceError: the Hub does not answer, and the cache does not hold this very commit completely.
+        HubError: the Hub refuses.
+    """
+    repository, _, commit = reference.partition("@")
+    if not _REPOSITORY.fullmatch(repository):
+        raise DataError(f"'{reference}' is not a dataset on the Hub; write ORG/NAME@COMMIT, COMMIT being 40 digits.")
+    if not _COMMIT.fullmatch(commit):
+        raise DataError(
+            f"'{reference}' is not pinned to a commit; write {repository}@ and its 40 digits, as `ecdbench publish` "
+            f"prints them.{_newest(repository)}"
+        )
+    try:
+        folder = snapshot(repository, _FILES, repo_type="dataset", revision=commit)
+    except HubUnavailableError as error:
+        raise ServiceError(
+            f"{error.reason}, and the cache does not hold this commit of {repository} completely; {error.remedy}."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{repository} holds files that cannot be loaded ({error}); choose another commit.") from error
+    if folder.name != commit:
+        raise DataError(f"The Hub's cache returned {folder.name} instead of {commit}; delete that folder.")
+    return folder
+
+
+def _newest(repository: str) -> str:
+    """A hint at the newest commit, if the Hub can be reached."""
+    try:
+        newest = hub_api().dataset_info(repository, timeout=5).sha
+    except Exception:  # noqa: BLE001 - only a hint; whatever prevents it does not matter here
+        return ""
+    return f" The newest is {newest}."

@@ -1,1 +1,0 @@
-"""Publishing a dataset on the Hugging Face Hub: check, stage, push."""
