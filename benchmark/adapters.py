@@ -26,7 +26,7 @@ def input_of(features: str) -> str:
     Raises:
         ModelError: there is no such set.
     """
-    name = _FEATURE_SETS.get(features, features)
+    name = _FEATURE_SETS.get(str(features), str(features))
     if name not in INPUTS:
         known = [*_FEATURE_SETS, *(name for name in INPUTS.names() if name not in _FEATURE_SETS.values())]
         raise ModelError(unknown_name("feature set", str(features), known, f"Available: {', '.join(known)}."))

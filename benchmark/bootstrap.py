@@ -40,16 +40,16 @@ def resample(
         seed: seed of the resampling.
 
     Returns:
-        By metric, shape (m, resamples).
+        By metric, shape (m, resamples); NaN where there is one cluster only, which resampling cannot vary.
     """
-    _, cluster = np.unique(sample.clusters, return_inverse=True)
+    names, cluster = np.unique(sample.clusters, return_inverse=True)
+    if len(names) == 1:
+        return {name: np.full((len(sample.prediction), resamples), np.nan) for name in metrics}
     parts: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
-    for drawn in _counts(int(cluster.max()) + 1, resamples, seed):
+    for drawn in _counts(len(names), resamples, seed):
         counts = drawn[:, cluster]
         for name, metric in metrics.items():
-            parts[name].append(
-                metric.resampled(sample, counts) if metric.resampled else _one_by_one(metric, sample, counts)
-            )
+            parts[name].append(metric.on_resamples(sample, counts))
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
@@ -62,13 +62,6 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | 
     tail = (1 - level) / 2
     low, high = np.quantile(values[~undefined], [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _one_by_one(metric: Metric, sample: Sample, counts: np.ndarray) -> np.ndarray:
-    """The slow route: the rows of each resample, one resample after the other, shape (m, b)."""
-    rows = np.arange(len(sample.target))
-    drawn = (np.repeat(rows, one) for one in counts.astype(int))
-    return np.stack([np.asarray(metric.function(sample.take(index)), dtype=float) for index in drawn], axis=1)
 
 
 def _counts(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -38,3 +38,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], remedy: str) -> str
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     guess = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"There is no {kind} '{name}'.{guess} {remedy}"
+
+
+def extension_error(what: str, error: BaseException) -> DataError:
+    """A sentence for something registered, as in "The metric 'x'", that raised an error."""
+    return DataError(f"{what} failed ({type(error).__name__}: {error}); correct it, or uninstall its package.")

@@ -27,7 +27,7 @@ from .predictor_calls import call
 from .probes import reading
 from .protocols import PROTOCOLS, Fit, FitKey, learning_ids
 from .resolve import Model
-from .results import Curves, FitRecord, ModelRecord, Probe, Result, Run, now, plain, write_run
+from .results import SCHEMA_VERSION, Curves, FitRecord, ModelRecord, Probe, Result, Run, now, plain, write_run
 from .scoring import COVERAGE_THRESHOLD, differences, make_sample, score
 from .task import TaskData
 
@@ -270,6 +270,7 @@ class _Evaluation:
         limit = self.setting.limit if (predictions["status"] == NOT_ASKED).any() else None
         seen = None if model.inputs is None else [name for name in model.inputs if name in data.inputs]
         result = Result(
+            schema_version=SCHEMA_VERSION,
             task=data.task.id,
             target=data.task.target.name,
             unit=data.task.target.unit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import random
 import shutil
@@ -19,13 +20,15 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from .environment import package_versions
+from .errors import ModelError
+from .inputs import Input
 from .predictor import RunContext
 from .predictor_calls import by_id, call, mapping
 from .probes import VERSION, probe_predictions
 from .protocols import Fit, FitKey
 from .resolve import Model
 from .results import Curve, FitRecord, plain, thinned
-from .storage import write_text
+from .storage import sha256_file, write_text
 from .task import TaskData
 
 Predictions = dict[str, dict[str, float | None]]
@@ -53,6 +56,7 @@ class FitOutputs(BaseModel):
     """What a fit produced.
 
     Attributes:
+        learnt: a hash of the ids that it learnt from.
         record: seed, fold, time and what the predictor says of itself.
         predictions: by split and id; None for a failed one.
         stages: the same by stage, for a model that is trained in stages.
@@ -62,6 +66,7 @@ class FitOutputs(BaseModel):
         curves: its learning curves.
     """
 
+    learnt: str
     record: FitRecord
     predictions: Predictions
     stages: dict[str, Predictions] = {}
@@ -89,16 +94,22 @@ def cache_key(
     parts = {
         "task": [data.task.id, *vars(data.task.target).values()],
         "columns": data.pins(data.inputs, reads_folds),
-        "inputs": list(data.inputs),
+        "inputs": {name: _source_of(one) for name, one in data.inputs.items()},
         "scheme": data.options.scheme,
         "protocol": protocol,
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
-        "fingerprint": mapping(model, model.create(), "fingerprint"),
+        "fingerprint": plain(mapping(model, model.create(), "fingerprint")),
         "device": device,
         "extent": vars(extent) | ({"probes": VERSION} if extent.probes else {}),
         "packages": package_versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _source_of(one: Input) -> str:
+    """A hash of the file that says how an input is read."""
+    file = inspect.getsourcefile(type(one))
+    return sha256_file(Path(file)) if file and Path(file).is_file() else type(one).__qualname__
 
 
 class FitStore:
@@ -115,7 +126,8 @@ class FitStore:
         return self.folder / folder_name(key)
 
     def read(self, key: FitKey, fit: Fit) -> FitOutputs | None:
-        """What a finished fit produced, or None where it is not finished, or its file is damaged."""
+        """What a finished fit produced, or None where it is not finished, learnt from other rows, or its file is
+        damaged."""
         file = self.path(key) / "fit.json"
         if not file.is_file():
             return None
@@ -125,7 +137,7 @@ class FitStore:
             return None
         expected = {split: set(ids) for split, ids in fit.predicted.items()}
         found = {split: set(values) for split, values in outputs.predictions.items()}
-        return outputs if found == expected else None
+        return outputs if found == expected and outputs.learnt == _rows_learnt(fit) else None
 
     def clear(self, keys: Iterable[FitKey]) -> None:
         """Forget fits, and what their folds share; not one that another process is running now."""
@@ -198,6 +210,8 @@ def run_fit(
                 probe: {split: by_id(model.name, values, ids[: extent.limit], kind)} for probe, values in found.items()
             }
     done = time.perf_counter()
+    if partly := [stage for stage, values in collected["stages"].items() if set(values) != set(fit.predicted)]:
+        raise ModelError(f"{model.name} predicted the stage '{partly[0]}' of some splits only; predict it of all.")
     _fill(collected, fit, extent.limit)
     record = FitRecord(
         seed=context.seed,
@@ -207,12 +221,27 @@ def run_fit(
         train_mean=float(np.mean(learnt)),
         seconds_fit=round(fitted - start, 3),
         seconds_predict=round(done - fitted, 3),
-        info=plain(mapping(model, predictor, "info")),
-        usage=plain(mapping(model, predictor, "usage")) or None,
-        notes=context.notes,
+        info=call(model, "info", lambda: plain(mapping(model, predictor, "info"))),
+        usage=call(model, "usage", lambda: plain(mapping(model, predictor, "usage"))) or None,
+        notes=[str(note) for note in context.notes],
     )
-    curves = call(model, "curves", predictor.curves) if callable(getattr(predictor, "curves", None)) else []
-    return FitOutputs(record=record, curves=[thinned(curve) for curve in curves if len(curve.train)], **collected)
+    curves = call(model, "curves", lambda: _curves_of(predictor))
+    return FitOutputs(
+        learnt=_rows_learnt(fit),
+        record=record,
+        curves=curves,
+        **collected,
+    )
+
+
+def _rows_learnt(fit: Fit) -> str:
+    """A hash of the rows that a fit learns from, so that a changed protocol makes no use of what was kept before."""
+    return hashlib.sha256(json.dumps([list(fit.train), list(fit.validation)]).encode()).hexdigest()
+
+
+def _curves_of(predictor: Any) -> list[Curve]:
+    curves = predictor.curves() if callable(getattr(predictor, "curves", None)) else []
+    return [thinned(curve) for curve in curves if len(curve.train)]
 
 
 def _predict_split(
@@ -228,7 +257,10 @@ def _predict_split(
     if callable(getattr(predictor, "predict_std", None)):
         deviations = call(model, "predict_std", partial(predictor.predict_std, rows))
         if deviations is not None:
-            collected["deviations"][split] = by_id(model.name, deviations, ids, "regression")
+            found = by_id(model.name, deviations, ids, "regression")
+            if any(value is not None and value < 0 for value in found.values()):
+                raise ModelError(f"{model.name} gave a negative standard deviation; predict_std must not return one.")
+            collected["deviations"][split] = found
 
 
 def _fill(collected: dict[str, dict[str, Any]], fit: Fit, limit: int | None) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, Literal
 
 import numpy as np
 
-from .errors import ModelError
+from .errors import DataError, ModelError, unknown_name
 from .registry import Registry
+
+# The columns of every table that a predictor is handed.
+_RESERVED = ("id", "target")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Input:
         probe: inputs that share this word carry the same information and are exchanged together by probes, as in
             "image of another row"; empty for an input that is not probed.
         blank_probe: what the probe is called that replaces it by `blank`; empty where there is none.
+        option: which option chooses among several columns of the dataset, `channel` or `text`; the column is then
+            called as in `image_total`, `text_key`. Empty for an input with one column, of its own name.
         order: position among the inputs, ascending.
     """
 
@@ -43,6 +49,7 @@ class Input:
     label: str = ""
     probe: str = ""
     blank_probe: str = ""
+    option: Literal["", "channel", "text"] = ""
     order: int = 100
 
     def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
@@ -52,7 +59,13 @@ class Input:
             columns: names of the dataset's columns.
             options: the text tier and density channel that were asked for.
         """
-        return (self.name,) if self.name in columns else ()
+        name = f"{self.name}_{getattr(options, self.option)}" if self.option else self.name
+        return (name,) if name in columns else ()
+
+    def variants(self, columns: Iterable[str]) -> list[str]:
+        """The values of its `option` that a dataset with these columns offers, in the order of the columns."""
+        prefix = f"{self.name}_"
+        return [name.removeprefix(prefix) for name in columns if self.option and name.startswith(prefix)]
 
     def read(self, cells: Mapping[str, Any]) -> Any:
         """The value of one row from the cells of its `sources`."""
@@ -85,12 +98,56 @@ class Input:
         raise ModelError(f"The input '{self.name}' has no fixed-length features for a scikit-learn model.")
 
 
-INPUTS: Registry[Input] = Registry("ecdbench.inputs", "input")
+INPUTS: Registry[Input] = Registry("ecdbench.inputs", "input", Input, attrgetter("name"))
 
 
 def offered_inputs(columns: Collection[str], options: InputOptions) -> dict[str, Input]:
-    """The inputs that a dataset with these columns offers under these options, by name, in their order."""
-    return {name: one for name, one in INPUTS.all().items() if one.sources(columns, options)}
+    """The inputs that a dataset offers under these options, by name, in their order.
+
+    Args:
+        columns: names of the dataset's columns of role `input`.
+        options: text tier and density channel.
+
+    Raises:
+        DataError: an input reads other columns, such as a target.
+    """
+    found = {name: one for name, one in INPUTS.all().items() if one.sources(columns, options)}
+    for name, one in found.items():
+        if name in _RESERVED:
+            raise DataError(f"The input '{name}' has the name of another column of every table; uninstall its package.")
+        if strange := set(one.sources(columns, options)) - set(columns):
+            raise DataError(
+                f"The input '{name}' reads {min(strange)}, which is not an input column of the dataset; uninstall its "
+                "package."
+            )
+    return found
+
+
+def check_inputs(inputs: Any, model: str) -> tuple[str, ...] | None:
+    """The inputs that a model states, checked; None where it states none.
+
+    Args:
+        inputs: its attribute `inputs`.
+        model: its name, for messages.
+
+    Raises:
+        ModelError: they are not names of registered inputs.
+    """
+    if inputs is None:
+        return None
+    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+        raise ModelError(f"{model} states inputs = {inputs!r}; write a tuple of names, as in inputs = ('image',).")
+    stated = tuple(dict.fromkeys(inputs))
+    for name in stated:
+        if name not in INPUTS:
+            raise ModelError(unknown_name("input", str(name), INPUTS.names(), f"{model} states it in `inputs`."))
+    return stated
+
+
+def depends_on(option: str, inputs: Sequence[str] | None) -> bool:
+    """Whether a model with these inputs sees another value of an option, `channel` or `text`; so does one that states
+    none."""
+    return inputs is None or any(name in INPUTS and INPUTS.get(name).option == option for name in inputs)
 
 
 def label_of(name: str) -> str:

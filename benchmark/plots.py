@@ -141,7 +141,7 @@ def calibration(target: np.ndarray, probability: np.ndarray) -> tuple[list[float
 
 def _caption(sample: Sample, unit: str) -> str:
     shown = [metric for metric in metrics_for(sample.kind).values() if metric.prominent][:2]
-    values = [float(np.mean(metric.function(sample))) for metric in shown]
+    values = [float(np.mean(metric.values(sample))) for metric in shown]
     return ", ".join(
         f"{metric.label} {'undefined' if np.isnan(value) else f'{value:.3g}'}{f' {unit}' if metric.unit else ''}"
         for metric, value in zip(shown, values, strict=True)

@@ -44,8 +44,8 @@ def _hint(model: Model, step: str, reason: str) -> str:
         return ""
     if model.inputs is not None and missing not in model.inputs:
         return f" The model states inputs = {tuple(model.inputs)!r} and is handed no others; add '{missing}' to it."
-    if missing == "text":
-        return " The column text is there with --text single, key or all."
+    if INPUTS.get(missing).option == "text":
+        return f" The column {missing} is there with --text single, key or all."
     return f" The dataset has no input {missing}; `ecdbench tasks show TASK` lists what it has."
 
 

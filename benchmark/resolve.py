@@ -20,6 +20,7 @@ from typing import Any
 
 from .adapters import PredictionsFile, SklearnPredictor, read_predictions
 from .errors import EcdbenchError, ModelError, unknown_name
+from .inputs import check_inputs
 from .registry import Registry
 from .source import source_sha256
 from .storage import sha256_file
@@ -71,7 +72,7 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
     if not isinstance(spec, str):
         return _from_object(spec, parameters)
     if spec in PREDICTORS:
-        target = _load_entry_point(PREDICTORS.points[spec])
+        target = load_predictor(PREDICTORS.points[spec])
         return _from_class(target, spec, spec, parameters)
     path = Path(spec)
     if path.suffix in _PREDICTION_SUFFIXES:
@@ -86,11 +87,15 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
     return _from_object(target, parameters, name, spec, source_sha256(Path(file)) if file else None)
 
 
-def _load_entry_point(point: EntryPoint) -> Any:
+def load_predictor(point: EntryPoint) -> Any:
+    """The class of a registered predictor. Raises ModelError where there is none."""
     try:
-        return point.load()
-    except ImportError as error:
+        target = point.load()
+    except (Exception, SystemExit) as error:
         raise ModelError(f"The model '{point.name}' cannot be imported: {error}.") from error
+    if not inspect.isclass(target):
+        raise ModelError(f"The model '{point.name}' is not a class ({point.value}); update or uninstall its package.")
+    return target
 
 
 def _find_module(location: str, spec: str, names: list[str]) -> ModuleType:
@@ -202,7 +207,7 @@ def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -
     _check_parameters(target, spec, parameters)
     inputs = getattr(target, "inputs", None)
     if inputs is not None:  # parameters may leave some out
-        inputs = _construct(target, spec, parameters).inputs
+        inputs = check_inputs(_construct(target, spec, parameters).inputs, name)
     return Model(
         name,
         spec,
@@ -240,7 +245,8 @@ def _from_object(
         raise ModelError(f"{spec} is not a predictor: it needs fit(train, validation, context) and predict(data).")
     import copy
 
-    return Model(name, spec, lambda: copy.deepcopy(target), parameters, source, getattr(target, "inputs", None))
+    inputs = check_inputs(getattr(target, "inputs", None), name)
+    return Model(name, spec, lambda: copy.deepcopy(target), parameters, source, inputs)
 
 
 def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: str | None) -> Model:

@@ -23,7 +23,7 @@ from .storage import write_atomically, write_text
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Literal[2] = 2
 RESULT, PREDICTIONS, PROBES, CURVES = "result.json", "predictions.parquet", "probes.parquet", "curves.json"
 _PREDICTION_COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64",
@@ -142,7 +142,7 @@ class Result(BaseModel):
         created: when, UTC.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2]
     task: str
     target: str
     unit: str
@@ -304,7 +304,14 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part)[:60] for part in first["loc"])
-        raise DataError(f"{file} is not a result of schema {SCHEMA_VERSION} ({where}: {first['msg']}).") from error
+        if where == "schema_version":
+            raise DataError(
+                f"{file} is not a result of schema {SCHEMA_VERSION}; evaluate the model again, or, for an entry of "
+                "version 0.1, run `python -m ecdbench.submissions.migrate ENTRIES`."
+            ) from error
+        raise DataError(
+            f"{file} is not a result of schema {SCHEMA_VERSION} ({where}: {first['msg']}); evaluate the model again."
+        ) from error
 
 
 def find_runs(roots: Sequence[Path]) -> list[Path]:

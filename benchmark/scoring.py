@@ -101,13 +101,13 @@ def score(sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
         n=len(sample.target),
         clusters=len(np.unique(sample.clusters)),
         coverage=sample.coverage,
-        metrics={name: _score(metric.function(sample), draws[name]) for name, metric in metrics.items()},
+        metrics={name: _score(metric.values(sample), draws[name]) for name, metric in metrics.items()},
     )
 
 
 def mean_value(metric: Metric, sample: Sample) -> float:
     """A metric's mean over seeds; NaN where it is undefined."""
-    return float(np.mean(metric.function(sample)))
+    return float(np.mean(metric.values(sample)))
 
 
 def mean_draws(metric: Metric, sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:

@@ -69,17 +69,22 @@ def rank_models(
         metric: the metric that ranks.
         tests: names of `TESTS`; a pair is told apart where each of them tells it apart.
         folds: what `corrected_t` needs.
+
+    Raises:
+        ValueError: a test is unknown, or what it needs is not given.
     """
     if not samples:
         return []
     draws, gaps = _resampled(samples, metric)
-    p_values = np.zeros((len(samples), len(samples)))
+    found = []
     if "bootstrap" in tests:
-        p_values = np.maximum(p_values, bootstrap_p_values([mean_value(metric, one) for one in samples], draws))
+        found.append(bootstrap_p_values([mean_value(metric, one) for one in samples], draws))
     if "corrected_t" in tests and folds is not None:
         by_fold = np.array([by_folds(one, metric, folds) for one in samples])
-        p_values = np.maximum(p_values, corrected_t_p_values(by_fold, folds.ratio))
-    p_values = holm(p_values)
+        found.append(corrected_t_p_values(by_fold, folds.ratio))
+    if len(found) < len(tests) or not found:
+        raise ValueError(f"tests must be some of {', '.join(TESTS)}, with folds for corrected_t (got {tuple(tests)})")
+    p_values = holm(np.max(found, axis=0))
     apart = p_values < ALPHA
     order = np.arange(len(samples))
     better = apart & (order[:, None] < order)  # row is better than column

@@ -6,13 +6,14 @@ import hashlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .columns import OpenDataset, combined_sha256
+from .columns import Column, ColumnKind, OpenDataset, combined_sha256
+from .errors import DataError, EcdbenchError, extension_error
 from .inputs import Input, InputOptions, offered_inputs
 from .metrics import MAIN_METRIC, Kind
 
@@ -48,6 +49,10 @@ class Target:
     def main_metric(self) -> str:
         """The metric that ranks."""
         return self.metric or MAIN_METRIC[self.kind]
+
+    def column(self, kind: ColumnKind = "number") -> Column:
+        """The column of a dataset that holds it."""
+        return Column(self.name, kind, "target", unit=self.unit, description=self.description)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class TaskData:
 
     def under(self, options: InputOptions) -> TaskData:
         """The same task with another text tier or density channel."""
-        return replace(self, options=options, inputs=offered_inputs(self.dataset.columns, options))
+        return replace(self, options=options, inputs=offered_inputs(self._input_columns, options))
 
     @property
     def rows(self) -> Rows:
@@ -138,7 +143,11 @@ class TaskData:
 
     def sources_of(self, name: str) -> tuple[str, ...]:
         """The columns that an input is read from."""
-        return self.inputs[name].sources(self.dataset.columns, self.options)
+        return self.inputs[name].sources(self._input_columns, self.options)
+
+    @property
+    def _input_columns(self) -> list[str]:
+        return [column.name for column in self.dataset.columns.values() if column.role == "input"]
 
     def read_targets(self, ids: Collection[str]) -> dict[str, float]:
         """Target values by id, read afresh."""
@@ -203,7 +212,7 @@ class TaskData:
     def _columns(self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None) -> dict[str, Any]:
         columns: dict[str, Any] = {"id": list(ids)}
         for name, one in self.inputs.items():
-            columns[name] = [one.encode(rows[sample_id][name]) for sample_id in ids]
+            columns[name] = [_ask(name, "encode", one.encode, rows[sample_id][name]) for sample_id in ids]
         return columns | ({} if targets is None else {"target": targets})
 
     def _features(self, rows: Rows, ids: Sequence[str], labelled: bool) -> Features:
@@ -212,8 +221,18 @@ class TaskData:
         features: dict[str, Any] = {"id": Value("string")}
         if self.inputs:
             example = rows[ids[0] if ids else self.ids[0]]
-            features |= {name: one.feature(example[name]) for name, one in self.inputs.items()}
+            features |= {name: _ask(name, "feature", one.feature, example[name]) for name, one in self.inputs.items()}
         return Features(features | ({"target": Value("float64")} if labelled else {}))
+
+
+def _ask(name: str, step: str, function: Callable[[Any], Any], value: Any) -> Any:
+    """What a method of an input returns."""
+    try:
+        return function(value)
+    except EcdbenchError:
+        raise
+    except Exception as error:
+        raise extension_error(f"The method {step} of the input '{name}'", error) from error
 
 
 class _InputRows(Mapping[str, Mapping[str, Any]]):
@@ -228,8 +247,10 @@ class _InputRows(Mapping[str, Mapping[str, Any]]):
         if sample_id not in self._ids:
             raise KeyError(sample_id)
         cells = self._cells[sample_id]
+        if empty := [column for columns in self._sources.values() for column in columns if cells[column] is None]:
+            raise DataError(f"The dataset has no {empty[0]} of {sample_id}; a column of role input has no empty cells.")
         return {
-            name: one.read({column: cells[column] for column in self._sources[name]})
+            name: _ask(name, "read", one.read, {column: cells[column] for column in self._sources[name]})
             for name, one in self._inputs.items()
         }
 

@@ -196,13 +196,14 @@ def check(
 def _describe(name: str, point: Any) -> dict[str, Any]:
     import inspect
 
+    from ..benchmark.errors import ModelError
     from ..benchmark.inputs import looks_at
+    from ..benchmark.resolve import load_predictor
 
     try:
-        target = point.load()
-    except Exception as error:  # noqa: BLE001 - another package's model must not hide the rest
-        what = f"cannot be imported: {error}"
-        return {"name": name, "looks_at": "", "extra": None, "what": what, "parameters": ""}
+        target = load_predictor(point)
+    except ModelError as error:  # another package's model must not hide the rest
+        return {"name": name, "looks_at": "", "extra": None, "what": str(error), "parameters": ""}
     parameters = ", ".join(str(p) for p in inspect.signature(target).parameters.values())
     return {
         "name": name,
@@ -240,8 +241,9 @@ def _what_is_missing(result: Result, failed: int, asked: int) -> str:
     ranked = "" if result.rankable else " Too many failed for the run to be ranked."
     counted = f"they were scored as the training mean and count against coverage.{ranked}"
     if usage is None:
-        wrong = "not finite" if result.kind == "regression" else "not probabilities from 0 to 1"
-        remedy = "Fix the model so that it predicts every row."
+        wrong = "not finite" if result.kind == "regression" else "not probabilities"
+        value = "a number" if result.kind == "regression" else "a probability from 0 to 1"
+        remedy = f"Predict {value} for every row."
         return f"{failed} of {asked} predictions are {wrong}; {counted} {remedy}"
     remedy = (
         "The same command asks again where there was an error."

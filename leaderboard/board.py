@@ -154,10 +154,10 @@ def make_board(
             result = entry.result
             key = (result.task, _version(entry.reference), result.split, result.protocol)
             groups.setdefault(key, []).append(entry)
-        versions = Counter(task for task, _ in {key[:2] for key in groups})
+        versions = Counter((task, split, protocol) for task, _, split, protocol in groups)
         sections = [
-            Section(task, split, _ranked(entries), version if versions[task] > 1 else None)
-            for (task, version, split, _), entries in sorted(groups.items(), key=lambda item: item[0])
+            Section(task, split, _ranked(entries), version if versions[task, split, protocol] > 1 else None)
+            for (task, version, split, protocol), entries in sorted(groups.items(), key=lambda item: item[0])
         ]
     return Board(sections, [printable(reason) for reason in left_out])
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.columns import cell_bytes
+from ..benchmark.errors import DataError, EcdbenchError
 from ..benchmark.inputs import InputOptions
 from ..benchmark.results import RESULT
 from ..benchmark.storage import write_text
@@ -31,22 +32,31 @@ _NEW_COLUMNS = {"ecd-fcc": {"is_metal"}}
 
 
 def migrate(entries: Path) -> int:
-    """Rewrite the records of schema 1 under `entries`; how many there were.
+    """Rewrite the records of schema 1 under `entries`, all of them or none; how many there were.
 
     Raises:
-        ValueError: an entry was made on other data than those that are here.
+        DataError: there are no entries, or one cannot be read or was made on other data than those that are here.
     """
-    references, count = References(), 0
-    for file in sorted(entries.glob(f"*/*/*/{RESULT}")):
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if record["schema_version"] == 1:
-            card = read_card(file.parents[1] / CARD)
-            reference = references.get(record["task"], record["split"], record["protocol"])
-            if record["content_sha256"] != old_content(record["task"]):
-                raise ValueError(f"{file} was made on other data.")
-            write_text(file, json.dumps(_migrated(record, card.inputs, reference), indent=1) + "\n")
-            count += 1
-    return count
+    files = sorted(entries.glob(f"*/*/*/{RESULT}"))
+    if not files:
+        raise DataError(f"There are no entries in {entries}; give a folder like submissions/entries.")
+    references, written = References(), {}
+    for file in files:
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            if record["schema_version"] == 1:
+                card = read_card(file.parents[1] / CARD)
+                reference = references.get(record["task"], record["split"], record["protocol"])
+                if record["content_sha256"] != old_content(record["task"]):
+                    raise DataError(f"{file} was made on other data than those that are here; restore them.")
+                written[file] = json.dumps(_migrated(record, card.inputs, reference), indent=1) + "\n"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{file} is not a record of version 0.1 ({type(error).__name__}: {error}); remove it, or restore it."
+            ) from error
+    for file, text in written.items():
+        write_text(file, text)
+    return len(written)
 
 
 def _migrated(record: Mapping[str, Any], inputs: list[str], reference: Reference) -> dict[str, Any]:
@@ -105,4 +115,7 @@ def _old_row(row: Mapping[str, Any]) -> str:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else accepted_entries()
-    sys.stdout.write(f"{migrate(folder)} records migrated\n")
+    try:
+        sys.stdout.write(f"{migrate(folder)} records migrated\n")
+    except EcdbenchError as error:
+        sys.exit(f"Error: {error}")

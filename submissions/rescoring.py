@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..baselines.llm.usage import Usage, usage_of
 from ..benchmark.errors import DataError, EcdbenchError, ServiceError
 from ..benchmark.evaluator import make_samples
+from ..benchmark.inputs import depends_on
 from ..benchmark.metrics import Sample
 from ..benchmark.results import Curves, Result, Run, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Scores, score
@@ -143,8 +144,8 @@ def label(result: Result) -> str:
     name, inputs = result.model.name, result.model.inputs
     if seen_text(result) != "none":
         name = f"{name} + text {result.text}"
-    sees_channel = inputs is None or {"image", "density"} & set(inputs)
-    name = f"{name}, {result.channel} density" if sees_channel and result.channel != "total" else name
+    if depends_on("channel", inputs) and result.channel != "total":
+        name = f"{name}, {result.channel} density"
     shown = {key: value for key, value in result.model.parameters.items() if not _is_address(value)}
     given = ", ".join(f"{key}={_short(value)}" for key, value in shown.items())
     name += f" ({given})" if given else ""
@@ -153,8 +154,7 @@ def label(result: Result) -> str:
 
 def seen_text(result: Result) -> str:
     """The text tier that the model looked at: `none` where it says that it looks at no text."""
-    inputs = result.model.inputs
-    return result.text if inputs is None or "text" in inputs else "none"
+    return result.text if depends_on("text", result.model.inputs) else "none"
 
 
 def rescore(folder: Path, references: References | None = None) -> LeaderboardEntry:

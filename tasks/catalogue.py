@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from ..benchmark.errors import DataError, unknown_name
 from ..benchmark.inputs import InputOptions, offered_inputs
@@ -135,17 +139,42 @@ def _prepare(task: Task, definition: DatasetDefinition, folder: Path, options: I
         "fold": f"fold_{options.scheme}",
     }
     columns = dataset.read(base.values())
-    ids = sorted(sample_id for sample_id, value in columns[base["target"]].items() if value is not None)
+    ids = sorted(sample_id for sample_id, value in columns[base["target"]].items() if _is_known(value))
+    _check_rows(task, columns, base, ids)
     return TaskData(
         task=task,
         options=options,
-        inputs=offered_inputs(dataset.columns, options),
+        inputs=offered_inputs([c.name for c in dataset.columns.values() if c.role == "input"], options),
         splits=ids_by_split(columns[base["split"]], ids, SPLITS),
         folds={sample_id: columns[base["fold"]][sample_id] for sample_id in ids},
         groups={sample_id: columns[base["group"]][sample_id] for sample_id in ids},
         dataset=dataset,
         base_columns=base,
     )
+
+
+def _is_known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _check_rows(
+    task: Task, columns: Mapping[str, Mapping[str, Any]], base: Mapping[str, str], ids: Sequence[str]
+) -> None:
+    """Every row has what defines a task: a target that can be learnt, a split, a fold and a group."""
+    for name in base.values():
+        if lacking := [sample_id for sample_id in ids if columns[name].get(sample_id) is None]:
+            raise DataError(f"{task.id}: {lacking[0]} has no {name}; correct the dataset.")
+    targets = {sample_id: columns[base["target"]][sample_id] for sample_id in ids}
+    for sample_id, value in targets.items():
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise DataError(f"{task.id}: the target of {sample_id} is {value!r}, not a number; correct the dataset.")
+        if task.target.kind == "classification" and value not in (0, 1):
+            raise DataError(
+                f"{task.id} is a binary target, and that of {sample_id} is {value!r}, neither 0 nor 1; correct the "
+                "dataset, or make it a target of kind regression."
+            )
+    if task.target.kind == "classification" and len({bool(value) for value in targets.values()}) < 2:
+        raise DataError(f"{task.id} has rows of one class only, so there is nothing to predict.")
 
 
 def _definition(found: TaskRef) -> Task:

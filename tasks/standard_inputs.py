@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..benchmark.inputs import Input, InputOptions
+from ..benchmark.inputs import Input
 
 
-class _OfChannel(Input):
-    """A view of the density, one column per density channel."""
-
-    probe = "image"
-    blank_probe = "blank image"
-
-    def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
-        """The column of the channel that was asked for, as in `image_total`."""
-        name = f"{self.name}_{options.channel}"
-        return (name,) if name in columns else ()
-
-
-class ImageInput(_OfChannel):
-    """A picture of the density, PNG; predictors see a PIL image."""
+class ImageInput(Input):
+    """A picture of the density, PNG, one column per density channel; predictors see a PIL image."""
 
     name = "image"
+    probe = "image"
+    blank_probe = "blank image"
+    option = "channel"
     order = 10
 
     def feature(self, example: bytes) -> Any:
@@ -80,10 +71,13 @@ class ArrayInput(Input):
         return np.stack([np.ravel(value) for value in values])
 
 
-class DensityInput(_OfChannel, ArrayInput):
-    """A slice of the density, e/A^3, shape (n, n)."""
+class DensityInput(ArrayInput):
+    """A slice of the density, e/A^3, shape (n, n), one column per density channel."""
 
     name = "density"
+    probe = "image"
+    blank_probe = "blank image"
+    option = "channel"
     order = 20
 
 
@@ -117,12 +111,8 @@ class TextInput(_Words):
 
     name = "text"
     blank_probe = "no text"
+    option = "text"
     order = 40
-
-    def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
-        """The column of the tier, as in `text_key`."""
-        name = f"text_{options.text}"
-        return (name,) if name in columns else ()
 
     def blank(self, values: Sequence[str]) -> str:
         """No words."""

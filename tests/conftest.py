@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from ecdbench.tasks.catalogue import load_task
 from ecdbench.tasks.datasets.sfe import StackingFaults
+from hypothesis import settings
+
+# Times say nothing on a busy machine.
+settings.register_profile("ecdbench", deadline=None)
+settings.load_profile("ecdbench")
 
 
 def _data_dir() -> Path | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal
 
 import numpy as np
 
+from ..errors import DataError, extension_error
 from ..registry import Registry
 
 Kind = Literal["regression", "classification"]
@@ -39,6 +41,10 @@ class Sample:
     coverage: float = 1.0
     kind: Kind = "regression"
 
+    def __post_init__(self) -> None:
+        for values in (self.target, self.prediction, self.baseline, self.clusters):
+            values.flags.writeable = False  # a metric that changed them would change all others
+
     def take(self, rows: np.ndarray) -> Sample:
         """Some of the rows, by index or mask; a row may be taken several times."""
         return replace(
@@ -57,7 +63,8 @@ class Metric:
     Attributes:
         name: as in results, `rmse`.
         label: as in tables, `RMSE`.
-        function: from a `Sample` to values of shape (m,), one per seed; NaN where the metric is undefined.
+        function: from a `Sample` to values of shape (m,), one per seed; NaN where the metric is undefined. It may be
+            left out where there is `resampled`.
         unit: `target` for the unit of the target; otherwise the unit itself, empty for a pure number.
         direction: whether `lower` or `higher` values are better.
         kinds: kinds of target that it can score.
@@ -70,7 +77,7 @@ class Metric:
 
     name: str
     label: str
-    function: Callable[[Sample], np.ndarray] = field(repr=False)
+    function: Callable[[Sample], np.ndarray] | None = field(default=None, repr=False)
     unit: str = ""
     direction: Literal["lower", "higher"] = "lower"
     kinds: tuple[Kind, ...] = ("regression",)
@@ -78,6 +85,52 @@ class Metric:
     help: str = ""
     prominent: bool = True
     order: int = 100
+
+    def __post_init__(self) -> None:
+        if self.function is None and self.resampled is None:
+            raise ValueError(f"the metric {self.name} needs a function")
+        if self.direction not in ("lower", "higher"):
+            raise ValueError(f"direction must be lower or higher (got {self.direction!r})")
+        if not isinstance(self.kinds, tuple) or not set(self.kinds) <= set(MAIN_METRIC):
+            raise ValueError(f"kinds must be a tuple of {', '.join(MAIN_METRIC)} (got {self.kinds!r})")
+
+    def values(self, sample: Sample) -> np.ndarray:
+        """The metric of each seed, shape (m,); NaN where it is undefined.
+
+        Raises:
+            DataError: the function of the metric failed, or returned something else.
+        """
+        if self.function is None:
+            return self.on_resamples(sample, np.ones((1, len(sample.target))))[:, 0]
+        return self._checked(self.function, sample, shape=(len(sample.prediction),))
+
+    def on_resamples(self, sample: Sample, counts: np.ndarray) -> np.ndarray:
+        """The metric of each seed on resamples, shape (m, b).
+
+        Args:
+            sample: targets and predictions.
+            counts: how often each row occurs in each resample, shape (b, n).
+
+        Raises:
+            DataError: as `values`.
+        """
+        if self.resampled is not None:
+            return self._checked(self.resampled, sample, counts, shape=(len(sample.prediction), len(counts)))
+        rows = np.arange(len(sample.target))
+        drawn = (np.repeat(rows, one) for one in counts.astype(int))
+        return np.stack([self.values(sample.take(index)) for index in drawn], axis=1)
+
+    def _checked(self, function: Callable[..., np.ndarray], *given: Any, shape: tuple[int, ...]) -> np.ndarray:
+        try:
+            found = np.asarray(function(*given), dtype=float)
+        except Exception as error:
+            raise extension_error(f"The metric '{self.name}'", error) from error
+        if found.shape != shape:
+            raise DataError(
+                f"The metric '{self.name}' returned shape {found.shape}, not {shape}: one value per seed; correct it, "
+                "or uninstall its package."
+            )
+        return found
 
     def heading(self, unit: str) -> str:
         """The label with its unit, as in `RMSE (GPa)`; `unit` is that of the target."""
@@ -89,14 +142,9 @@ class Metric:
         return one < other if self.direction == "lower" else one > other
 
 
-METRICS: Registry[Metric] = Registry("ecdbench.metrics", "metric")
+METRICS: Registry[Metric] = Registry("ecdbench.metrics", "metric", Metric, attrgetter("name"))
 
 
 def metrics_for(kind: str) -> dict[str, Metric]:
     """The registered metrics of a kind of target by name, in the order of tables."""
     return {name: metric for name, metric in METRICS.all().items() if kind in metric.kinds}
-
-
-def on_every_row(resampled: Callable[[Sample, np.ndarray], np.ndarray]) -> Callable[[Sample], np.ndarray]:
-    """The plain metric that goes with a `Metric.resampled`: every row counts once."""
-    return lambda sample: resampled(sample, np.ones((1, len(sample.target))))[:, 0]

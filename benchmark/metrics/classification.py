@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import Metric, Sample, on_every_row
+from . import Metric, Sample
 
 # A probability of 0 or 1 that turns out wrong would cost infinitely much; this bounds it to 13.8 nats.
 _CLIP = 1e-6
@@ -50,7 +50,6 @@ def _auc(target: np.ndarray, prediction: np.ndarray, counts: np.ndarray) -> np.n
 LOG_LOSS = Metric(
     "log_loss",
     "log loss",
-    on_every_row(_log_loss),
     kinds=("classification",),
     resampled=_log_loss,
     help="mean negative log-likelihood of the class, nats",
@@ -59,7 +58,6 @@ LOG_LOSS = Metric(
 ROC_AUC = Metric(
     "roc_auc",
     "ROC AUC",
-    on_every_row(_roc_auc),
     direction="higher",
     kinds=("classification",),
     resampled=_roc_auc,
@@ -69,7 +67,6 @@ ROC_AUC = Metric(
 BALANCED_ACCURACY = Metric(
     "balanced_accuracy",
     "balanced accuracy",
-    on_every_row(_balanced_accuracy),
     direction="higher",
     kinds=("classification",),
     resampled=_balanced_accuracy,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import Metric, Sample, on_every_row
+from . import Metric, Sample
 
 
 def _squared_error(sample: Sample) -> np.ndarray:
@@ -49,7 +49,6 @@ def _rmse_over_range(sample: Sample, counts: np.ndarray) -> np.ndarray:
 RMSE = Metric(
     "rmse",
     "RMSE",
-    on_every_row(_rmse),
     unit="target",
     resampled=_rmse,
     help="root mean square error",
@@ -58,7 +57,6 @@ RMSE = Metric(
 R2 = Metric(
     "r2",
     "R2",
-    on_every_row(_r2),
     direction="higher",
     resampled=_r2,
     help="1 - SS_res / SS_tot",
@@ -67,7 +65,6 @@ R2 = Metric(
 MAE = Metric(
     "mae",
     "MAE",
-    on_every_row(_mae),
     unit="target",
     resampled=_mae,
     help="mean absolute error",
@@ -77,7 +74,6 @@ MAE = Metric(
 SKILL = Metric(
     "skill",
     "skill",
-    on_every_row(_skill),
     direction="higher",
     resampled=_skill,
     help="1 - RMSE / RMSE of the training mean",
@@ -87,7 +83,6 @@ SKILL = Metric(
 RMSE_OVER_RANGE = Metric(
     "rmse_over_range",
     "RMSE/range",
-    on_every_row(_rmse_over_range),
     resampled=_rmse_over_range,
     help="RMSE over the range of the training targets",
     prominent=False,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, extension_error
 from ..registry import Registry
+from ..statistics import TESTS
 from ..task import TaskData
 
 
@@ -81,18 +83,49 @@ class Protocol(abc.ABC):
         return self.main_split
 
     def plan(self, data: TaskData) -> list[Fit]:
-        """The fits of a task.
+        """The fits of a task, checked: what a fit learns from, it does not predict on the split that ranks, and no fit
+        learns from the holdout.
 
         Raises:
-            DataError: the task has too few rows.
+            DataError: the task has too few rows, or the protocol failed or breaks these rules.
         """
-        fits = self.fits(data)
+        try:
+            fits = list(self.fits(data))
+        except Exception as error:
+            raise extension_error(f"The protocol {self.name}", error) from error
         if not fits or any(not fit.train or not fit.validation for fit in fits):
             raise DataError(f"{data.task.id} has too few rows for the protocol {self.name}.")
+        if problem := next(self._problems(fits, data), None):
+            raise DataError(f"The protocol {self.name} {problem}; correct it, or uninstall its package.")
         return fits
 
+    def _problems(self, fits: Sequence[Fit], data: TaskData) -> Iterator[str]:
+        known, holdout = set(data.ids), set(data.splits["holdout"])
+        if unknown := set(self.tests) - set(TESTS):
+            yield f"names the test {min(unknown)}; there are {', '.join(TESTS)}"
+        if odd := [fit for fit in fits if not (isinstance(fit.fold, int) and fit.fold >= 0 and 0 < fit.size <= 1)]:
+            yield f"has the fold {odd[0].fold!r} of size {odd[0].size!r}; a fold is a number from 0, a size a share"
+            return
+        if not any(fit.predicted.get(self.main_split) for fit in fits if fit.size == 1):
+            yield f"ranks by {self.main_split or 'no split'}, which no fit on all of its training rows predicts"
+        if len({fit.key(0) for fit in fits}) < len(fits):
+            yield "has two fits of the same fold and size"
+        predicted: set[tuple[float, str, str]] = set()
+        for fit in fits:
+            learnt = {*fit.train, *fit.validation}
+            if learnt & holdout:
+                yield f"learns from {min(learnt & holdout)}, a row of the holdout"
+            if leaked := learnt & set(fit.predicted.get(self.main_split, ())):
+                yield f"learns from {min(leaked)} and predicts it in the same fit"
+            asked = [(fit.size, split, sample_id) for split, ids in fit.predicted.items() for sample_id in ids]
+            if strange := {*learnt, *(key[2] for key in asked)} - known:
+                yield f"uses {min(strange)}, which {data.task.id} does not have"
+            if len(set(asked)) < len(asked) or predicted & set(asked):
+                yield "predicts a row twice"
+            predicted.update(asked)
 
-PROTOCOLS: Registry[Protocol] = Registry("ecdbench.protocols", "protocol")
+
+PROTOCOLS: Registry[Protocol] = Registry("ecdbench.protocols", "protocol", Protocol, attrgetter("name"))
 
 
 def learning_ids(fits: Sequence[Fit]) -> list[str]:

@@ -212,7 +212,7 @@ def _property_columns(units: dict[str, str], targets: tuple[Target, ...]) -> lis
     for name, unit in units.items():
         known = _KNOWN.get(name, Column(name, "number", description=name.replace("_", " ")))
         if target := by_name.get(name):
-            columns.append(Column(name, "number", "target", unit=target.unit, description=target.description))
+            columns.append(target.column())
         else:
             columns.append(Column(name, "number", unit=unit or known.unit, description=known.description))
     return columns
@@ -222,7 +222,8 @@ def _target(name: str, unit: str, stated: TargetDescription | None) -> Target:
     """A target with what `dataset.yaml` states about it, else the table, else a known column of this name."""
     known = _KNOWN.get(name, Column(name, "number", description=name.replace("_", " ")))
     stated = stated or TargetDescription()
-    return Target(name, stated.unit or unit or known.unit, stated.description or known.description, stated.kind)
+    unit = "" if stated.kind == "classification" else stated.unit or unit or known.unit
+    return Target(name, unit, stated.description or known.description, stated.kind)
 
 
 def _check_classes(targets: tuple[Target, ...], crystals: list[Crystal], table: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ...benchmark.columns import Column, OpenDataset, Role
+from ...benchmark.inputs import INPUTS
+from ...benchmark.metrics import METRICS
 from ...benchmark.registry import Registry
 from ...benchmark.task import SPLITS, Target
 
@@ -23,13 +25,16 @@ class DatasetFacts:
         id: short name.
         title: one line.
         columns: its columns. Split schemes are its columns of role `split`, named `split_<scheme>`, the official one
-            first, each with a `fold_<scheme>`; density channels and text tiers are its columns `image_<channel>`,
-            `density_<channel>` and `text_<tier>`, the default first.
+            first, each with a `fold_<scheme>`; density channels and text tiers are those that its inputs have columns
+            for, as in `image_<channel>` and `text_<tier>`, the default first.
         targets: its targets; a dataset with one target gives a task of its own name.
         group: what the column of role `group` keeps together, in words.
         provenance: where rows and targets come from.
         license: license of the data.
         citation: what to cite.
+
+    Raises:
+        ValueError: columns and targets do not make a dataset.
     """
 
     id: str
@@ -41,15 +46,40 @@ class DatasetFacts:
     license: str
     citation: str
 
+    def __post_init__(self) -> None:
+        if problem := next(self._problems(), None):
+            raise ValueError(f"the dataset {self.id} {problem}")
+
+    def _problems(self) -> Iterator[str]:
+        names, held = [column.name for column in self.columns], set(self.named("target"))
+        if twice := {name for name in names if names.count(name) > 1}:
+            yield f"has the column {min(twice)} twice"
+        for role in ("id", "group"):
+            if len(self.named(role)) != 1:
+                yield f"needs one column of role {role}"
+        if not self.targets or not self.schemes:
+            yield "needs a target and a column split_official"
+        for scheme in self.schemes:
+            if not {f"split_{scheme}", f"fold_{scheme}"} <= set(names):
+                yield f"needs the columns split_{scheme} and fold_{scheme}"
+        for target in self.targets:
+            if target.name not in held:
+                yield f"has no column of role target for {target.name}"
+            if target.kind == "classification" and target.unit:
+                yield f"gives the binary target {target.name} a unit"
+            metric = target.main_metric
+            if metric not in METRICS or target.kind not in METRICS.get(metric).kinds:
+                yield f"ranks {target.name} by {metric}, which is no metric of {target.kind}"
+
     @property
     def channels(self) -> tuple[str, ...]:
         """Density channels, the default first; one called `total` where no column names any."""
-        return self._variants("image_") or self._variants("density_") or ("total",)
+        return self._variants("channel") or ("total",)
 
     @property
     def text_tiers(self) -> tuple[str, ...]:
         """Text tiers."""
-        return self._variants("text_")
+        return self._variants("text")
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -64,11 +94,12 @@ class DatasetFacts:
         """The id of a task: the dataset and the target, or the dataset alone where it has one target."""
         return self.id if len(self.targets) == 1 else f"{self.id}/{target.name}"
 
-    def _variants(self, prefix: str) -> tuple[str, ...]:
-        inputs = (name for name in self.named("input") if name.startswith(prefix))
-        return tuple(name.removeprefix(prefix) for name in inputs)
+    def _variants(self, option: str) -> tuple[str, ...]:
+        columns, inputs = self.named("input"), (one for one in INPUTS.all().values() if one.option == option)
+        return tuple(dict.fromkeys(variant for one in inputs for variant in one.variants(columns)))
 
 
+@runtime_checkable
 class DatasetDefinition(Protocol):
     """A dataset that may be known by name."""
 
@@ -90,7 +121,18 @@ class DatasetDefinition(Protocol):
         ...
 
 
-DATASETS: Registry[DatasetDefinition] = Registry("ecdbench.datasets", "dataset")
+@runtime_checkable
+class Downloadable(DatasetDefinition, Protocol):
+    """A dataset that can be downloaded from its source."""
+
+    def fetch(self, data_dir: Path, progress: Callable[[int, int], None]) -> Path:
+        """Download what is missing, and return the folder. Raises ServiceError where the source does not answer."""
+        ...
+
+
+DATASETS: Registry[DatasetDefinition] = Registry(
+    "ecdbench.datasets", "dataset", DatasetDefinition, lambda one: one.facts.id
+)
 
 
 def describe_target(values: np.ndarray, splits: Sequence[str]) -> dict[str, Any]:

@@ -13,19 +13,17 @@ from .folder import FolderDefinition
 PACKAGED = Path(__file__).parents[1] / "data" / "ecd-fcc"
 CHANNELS = ("total", "spin", "deformation")
 
-TARGETS = (
-    Target("k_vrh", "GPa", "bulk modulus (Voigt-Reuss-Hill average)"),
-    Target("formation_energy_per_atom", "eV/atom", "formation energy per atom from the elements"),
-    Target("band_gap", "eV", "PBE band gap, computed with the density (0 for a metal)"),
-    Target("total_magnetization", "muB", "total magnetic moment per primitive cell"),
-    Target("is_metal", "", "whether the crystal is a metal (its PBE band gap is zero)", "classification"),
-)
+K_VRH = Target("k_vrh", "GPa", "bulk modulus (Voigt-Reuss-Hill average)")
+FORMATION_ENERGY = Target("formation_energy_per_atom", "eV/atom", "formation energy per atom from the elements")
+BAND_GAP = Target("band_gap", "eV", "PBE band gap, computed with the density (0 for a metal)")
+MAGNETIZATION = Target("total_magnetization", "muB", "total magnetic moment per primitive cell")
+IS_METAL = Target("is_metal", "", "whether the crystal is a metal (its PBE band gap is zero)", "classification")
 PROPERTIES = (
-    Column("k_vrh", "number", "target", unit="GPa", description="bulk modulus"),
-    Column("formation_energy_per_atom", "number", "target", unit="eV/atom", description="formation energy"),
-    Column("band_gap", "number", "target", unit="eV", description="PBE gap computed with the density"),
+    K_VRH.column(),
+    FORMATION_ENERGY.column(),
+    BAND_GAP.column(),
     Column("band_gap_mp", "number", unit="eV", description="gap as tabulated by the Materials Project"),
-    Column("total_magnetization", "number", "target", unit="muB", description="magnetic moment per primitive cell"),
+    MAGNETIZATION.column(),
     Column("g_vrh", "number", unit="GPa", description="shear modulus"),
     Column("poisson_ratio", "number", description="Poisson ratio"),
     Column("e_above_hull", "number", unit="eV/atom", description="energy above the convex hull"),
@@ -39,14 +37,14 @@ PROPERTIES = (
     Column("k_vrh_source", "string", description="where k_vrh was tabulated"),
     Column("formation_energy_per_atom_source", "string", description="where formation_energy_per_atom was tabulated"),
     Column("band_gap_mp_source", "string", description="where band_gap_mp was tabulated"),
-    Column("is_metal", "boolean", "target", description="whether band_gap is zero"),
+    IS_METAL.column("boolean"),
 )
 
 FACTS = DatasetFacts(
     id="ecd-fcc",
     title="(111) slices of the electron density of face-centred-cubic crystals",
     columns=crystal_columns(CHANNELS, PROPERTIES),
-    targets=TARGETS,
+    targets=(K_VRH, FORMATION_ENERGY, BAND_GAP, MAGNETIZATION, IS_METAL),
     group="chemical system",
     provenance=(
         "densities, band gap and magnetization: GPAW 26.7.0, PBE, plane waves, on Materials Project structures; "

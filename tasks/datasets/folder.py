@@ -62,9 +62,8 @@ def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
         raise DataError(
             f"{folder / MANIFEST} does not describe the dataset ({where}: {first['msg']}); build it again."
         ) from error
-    complete = facts.targets and facts.schemes and facts.named("id") and facts.named("group")
-    if not complete or manifest.get("dataset") != facts.id:
-        raise DataError(f"{folder / MANIFEST} lacks a target, split, id, group or the dataset's name; build it again.")
+    if manifest.get("dataset") != facts.id:
+        raise DataError(f"{folder / MANIFEST} lacks the dataset's name; build it again.")
     return facts
 
 
@@ -225,7 +224,7 @@ class DatasetFolder:
         try:
             with pq.ParquetFile(self._file(split)) as file:
                 yield file
-        except (OSError, ValueError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise DataError(f"{self._file(split)} cannot be read ({type(error).__name__}). {self._remedy}") from error
 
     def _file(self, split: str) -> Path:

@@ -17,12 +17,10 @@ from .folder import MANIFEST, DatasetFolder, read_manifest
 
 CHANNELS = ("spin", "total")
 
-TARGETS = (
-    Target("k_vrh", "GPa", "bulk modulus (Voigt-Reuss-Hill average)"),
-    Target("formation_energy_per_atom", "eV/atom", "formation energy per atom from the elements"),
-    Target("band_gap", "eV", "band gap (0 for a metal)"),
-    Target("total_magnetization", "muB", "total magnetic moment per cell"),
-)
+K_VRH = Target("k_vrh", "GPa", "bulk modulus (Voigt-Reuss-Hill average)")
+FORMATION_ENERGY = Target("formation_energy_per_atom", "eV/atom", "formation energy per atom from the elements")
+BAND_GAP = Target("band_gap", "eV", "band gap (0 for a metal)")
+MAGNETIZATION = Target("total_magnetization", "muB", "total magnetic moment per cell")
 # The 25 properties of Table 11 of arXiv 2401.09301, under the paper's names.
 PROPERTIES = (
     Column("nsites", "integer", description="atoms in the cell"),
@@ -32,13 +30,7 @@ PROPERTIES = (
     Column("density_atomic", "number", unit="A^3", description="volume per atom"),
     Column("uncorrected_energy_per_atom", "number", unit="eV/atom", description="total energy as computed"),
     Column("energy_per_atom", "number", unit="eV/atom", description="total energy with corrections"),
-    Column(
-        "formation_energy_per_atom",
-        "number",
-        "target",
-        unit="eV/atom",
-        description="formation energy from the elements",
-    ),
+    FORMATION_ENERGY.column(),
     Column(
         "energy_above_hull",
         "number",
@@ -51,9 +43,9 @@ PROPERTIES = (
         unit="eV/atom",
         description="reaction energy from neighbours on the hull",
     ),
-    Column("band_gap", "number", "target", unit="eV", description="band gap; 0 for a metal"),
+    BAND_GAP.column(),
     Column("efermi", "number", unit="eV", description="Fermi energy"),
-    Column("total_magnetization", "number", "target", unit="muB", description="total magnetic moment per cell"),
+    MAGNETIZATION.column(),
     Column("total_magnetization_normalized_vol", "number", unit="muB/A^3", description="magnetic moment per volume"),
     Column(
         "total_magnetization_normalized_formula_units",
@@ -65,7 +57,7 @@ PROPERTIES = (
     Column("num_unique_magnetic_sites", "integer", description="inequivalent atoms with a magnetic moment"),
     Column("k_voigt", "number", unit="GPa", description="bulk modulus, Voigt average"),
     Column("k_reuss", "number", unit="GPa", description="bulk modulus, Reuss average"),
-    Column("k_vrh", "number", "target", unit="GPa", description="bulk modulus, Voigt-Reuss-Hill average"),
+    K_VRH.column(),
     Column("g_voigt", "number", unit="GPa", description="shear modulus, Voigt average"),
     Column("g_reuss", "number", unit="GPa", description="shear modulus, Reuss average"),
     Column("g_vrh", "number", unit="GPa", description="shear modulus, Voigt-Reuss-Hill average"),
@@ -77,7 +69,7 @@ FACTS = DatasetFacts(
     id="mp-fcc",
     title="(111) slices of the electron density of face-centred-cubic crystals of the Materials Project",
     columns=crystal_columns(CHANNELS, PROPERTIES),
-    targets=TARGETS,
+    targets=(K_VRH, FORMATION_ENERGY, BAND_GAP, MAGNETIZATION),
     group="chemical system",
     provenance="densities and properties: Materials Project (VASP, PBE and PBE+U), static calculations",
     license="CC-BY-4.0",

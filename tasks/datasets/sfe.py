@@ -48,7 +48,7 @@ FACTS = DatasetFacts(
         *(Column(f"fold_{scheme}", "integer", "fold", description=f"fold of scheme {scheme}") for scheme in SCHEMES),
         Column("image_total", "image", "input", description="isolines of the charge density at the stacking fault"),
         Column("text_single", "string", "input", description="text tier single, the formula"),
-        Column(TARGET.name, "number", "target", unit=TARGET.unit, description="stacking-fault energy"),
+        TARGET.column(),
     ),
     targets=(TARGET,),
     group="set of dopants",

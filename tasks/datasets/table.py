@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.columns import Column, cell_digest, combined_sha256
-from ...benchmark.errors import DataError
+from ...benchmark.errors import DataError, EcdbenchError, extension_error
 from ...benchmark.task import SPLITS
 from . import DatasetFacts, describe_target
 
@@ -39,7 +39,7 @@ class TableDataset:
         for name in names:
             self.digests(name)
         return {
-            name: {m: cell for m, cell in self._cells(name).items() if wanted is None or m in wanted} for name in names
+            name: {m: cell for m, cell in self._read(name).items() if wanted is None or m in wanted} for name in names
         }
 
     def rows(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -57,11 +57,19 @@ class TableDataset:
         if name not in self._digests:
             if name not in self.columns:
                 raise DataError(f"The dataset has no column {name}; it has {', '.join(self.columns)}.")
-            found = {sample_id: cell_digest(cell) for sample_id, cell in self._cells(name).items()}
+            found = {sample_id: cell_digest(cell) for sample_id, cell in self._read(name).items()}
             if self._expected.get(name, digest := combined_sha256(found, found)) != digest:
                 raise DataError(f"The column {name} differs from the pinned one; restore the original files.")
             self._digests[name] = found
         return self._digests[name]
+
+    def _read(self, name: str) -> Mapping[str, Any]:
+        try:
+            return self._cells(name)
+        except EcdbenchError:
+            raise
+        except Exception as error:
+            raise extension_error(f"Reading the column {name}", error) from error
 
 
 @dataclass(frozen=True)

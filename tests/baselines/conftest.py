@@ -70,6 +70,29 @@ def clip_folder(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture
+def binary_context(tmp_path):
+    """Makes contexts to fit a binary target in."""
+
+    def make(target="is_stiff", description=""):
+        (tmp_path / "work").mkdir(exist_ok=True)
+        return RunContext(
+            task=f"ecd-fcc/{target}",
+            target=target,
+            unit="",
+            description=description,
+            kind="classification",
+            seed=0,
+            device="cpu",
+            cache_dir=tmp_path / "shared",
+            shared_dir=tmp_path / "shared",
+            work_dir=tmp_path / "work",
+            features=FeatureStore(tmp_path / "features"),
+        )
+
+    return make
+
+
 @dataclass
 class Classification:
     """Crystals labelled 1 if their bulk modulus is above the training median, else 0, and contexts to fit in."""
@@ -81,7 +104,7 @@ class Classification:
 
 
 @pytest.fixture(params=["key"])
-def classification(request, tmp_path):
+def classification(request, binary_context):
     """The task, with the text tier given by the parameter."""
     data = load_task("ecd-fcc/k_vrh", text=request.param)
     threshold = np.median(data.targets(data.splits["train"]))
@@ -91,22 +114,5 @@ def classification(request, tmp_path):
         rows = data.table(data.splits[split]).with_format(None).add_column("target", targets)
         return rows.with_format("numpy", columns=["density", "target"], output_all_columns=True)
 
-    def context():
-        store = FeatureStore(tmp_path / "features")
-        (tmp_path / "work").mkdir(exist_ok=True)
-        return RunContext(
-            task="ecd-fcc/k_vrh",
-            target="is_stiff",
-            unit="",
-            description="",
-            kind="classification",
-            seed=0,
-            device="cpu",
-            cache_dir=tmp_path / "shared",
-            shared_dir=tmp_path / "shared",
-            work_dir=tmp_path / "work",
-            features=store,
-        )
-
     train, validation = labelled("train"), labelled("validation")
-    return Classification(train, validation, np.asarray(train["target"]), context)
+    return Classification(train, validation, np.asarray(train["target"]), binary_context)

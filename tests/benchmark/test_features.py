@@ -60,7 +60,7 @@ def test_an_interrupt_loses_no_finished_block(tmp_path):
     assert rest.asked == [6, 7, 8, 9]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(0, 90), keys=st.integers(0, 330), recipe=st.booleans())
 def test_files_cut_anywhere_are_completed(tmp_path_factory, rows, keys, recipe):
     folder = tmp_path_factory.mktemp("store")

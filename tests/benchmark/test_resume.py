@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task, read_run
 from ecdbench.benchmark.errors import ModelError
+from ecdbench.benchmark.protocols.standard import FixedSplit
 
 COUNTING = """
 import os, time
@@ -77,6 +79,21 @@ def test_what_changes_a_prediction_changes_the_cache(counting, write_model, k_vr
     write_model(COUNTING + "\n# another version\n")
     evaluate(model, k_vrh)
     assert fits() == 7
+
+
+def test_a_protocol_that_learns_from_other_rows_uses_no_finished_fit(counting, k_vrh, monkeypatch):
+    model, fits = counting
+    one = evaluate(model, k_vrh)
+    plain = FixedSplit.fits
+
+    def fewer(self, data):
+        (fit,) = plain(self, data)
+        return [replace(fit, train=fit.train[:40])]
+
+    monkeypatch.setattr(FixedSplit, "fits", fewer)
+    two = evaluate(model, k_vrh)
+    assert fits() == 2
+    assert two.result.fits[0].n_train == 40 and two.result.scores != one.result.scores
 
 
 def test_a_failure_in_one_fold_keeps_the_others(counting, k_vrh):

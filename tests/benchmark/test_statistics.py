@@ -71,13 +71,19 @@ def test_a_metric_where_higher_is_better_ranks_as_well(models):
     assert ranks[4].p_first < 0.01 and ranks[4].gap.high < 0
 
 
+@pytest.mark.parametrize("tests", [(), ("bootsrap",), ("corrected_t",), ("bootstrap", "bootsrap")])
+def test_a_test_that_cannot_be_made_separates_nobody(models, tests):
+    with pytest.raises(ValueError, match="tests must be some of bootstrap, corrected_t"):
+        rank_models(models, METRICS.get("rmse"), tests)
+
+
 def test_a_protocol_may_ask_for_two_tests(models):
     rmse, folds = METRICS.get("rmse"), Folds(np.arange(60) % 10, 1 / 8)
     both = rank_models(models, rmse, ("bootstrap", "corrected_t"), folds)
     alone = rank_models(models, rmse, ("bootstrap",))
     assert all(two.p_first >= one.p_first for one, two in zip(alone[1:], both[1:], strict=True))
     parts = [models[2].take(np.arange(60) % 10 == number) for number in range(10)]
-    expected = [float(rmse.function(part)[0]) for part in parts]
+    expected = [float(rmse.values(part)[0]) for part in parts]
     assert by_folds(models[2], rmse, folds) == pytest.approx(expected)
 
 

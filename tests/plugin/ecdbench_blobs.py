@@ -14,22 +14,21 @@ from ecdbench.tasks.standard_inputs import ArrayInput
 SIDE, ROWS = 6, 120
 IDS = [f"blob-{number}" for number in range(ROWS)]
 
+WIDTH = Target("width", "A", "width of the blob")
+IS_WIDE = Target("is_wide", "", "whether the blob is wider than 1 A", "classification")
 FACTS = DatasetFacts(
     id="blobs",
     title="Gaussian blobs of random widths (synthetic)",
     columns=(
         Column("id", "string", "id"),
         Column("volume", "array", "input", (SIDE, SIDE, SIDE), "e/A^3", "density on a grid"),
-        Column("width", "number", "target", unit="A", description="width of the blob"),
-        Column("is_wide", "boolean", "target", description="whether the width exceeds 1 A"),
+        WIDTH.column(),
+        IS_WIDE.column("boolean"),
         Column("split_official", "string", "split"),
         Column("fold_official", "integer", "fold"),
         Column("group", "string", "group"),
     ),
-    targets=(
-        Target("width", "A", "width of the blob"),
-        Target("is_wide", "", "whether the blob is wider than 1 A", "classification"),
-    ),
+    targets=(WIDTH, IS_WIDE),
     group="the blob itself",
     provenance="synthetic",
     license="CC0-1.0",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from .conftest import FILLED
 
-ANY_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+ANY_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

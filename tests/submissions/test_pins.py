@@ -123,7 +123,9 @@ def test_a_changed_fold_refuses_the_cross_validations(copy):
     known = {"fold_official"}
     # A task that does not have the row is as it was.
     has_row = {
-        name for name, values in ((t.name, copy.cells(t.name)) for t in ecd_fcc.TARGETS) if values["mp-101"] is not None
+        name
+        for name, values in ((t.name, copy.cells(t.name)) for t in ecd_fcc.FACTS.targets)
+        if values["mp-101"] is not None
     }
     assert set(found) == reading(lambda card, result: result.protocol == "cv" and result.target in has_row)
     assert set(found.values()) == known

@@ -7,25 +7,11 @@ import numpy as np
 import pytest
 from datasets import Dataset
 from ecdbench.baselines.in_context import InContext
-from ecdbench.benchmark.feature_store import FeatureStore
-from ecdbench.benchmark.predictor import RunContext
 
 
 @pytest.fixture
-def context(tmp_path):
-    return RunContext(
-        task="d/is_metal",
-        target="is_metal",
-        unit="",
-        description="whether the crystal is a metal",
-        kind="classification",
-        seed=0,
-        device="cpu",
-        cache_dir=tmp_path,
-        shared_dir=tmp_path,
-        work_dir=tmp_path,
-        features=FeatureStore(tmp_path),
-    )
+def context(binary_context):
+    return binary_context("is_metal", "whether the crystal is a metal")
 
 
 def test_probabilities_are_asked_for_and_read(serve, context):

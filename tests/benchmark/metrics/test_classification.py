@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 def metric(name, target, prediction):
     target, rows = np.asarray(target, float), np.atleast_2d(np.asarray(prediction, float))
     sample = Sample(target, rows, np.full_like(rows, 0.5), np.arange(len(target)), kind="classification")
-    return METRICS.get(name).function(sample)[0]
+    return METRICS.get(name).values(sample)[0]
 
 
 probability = st.floats(0.001, 0.999) | st.sampled_from([0.25, 0.5, 0.75])  # ties, too

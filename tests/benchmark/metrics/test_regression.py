@@ -11,7 +11,7 @@ def metrics(target, prediction):
     """RMSE, R2 and MAE of predictions of shape (n,) or (m, n)."""
     rows = np.atleast_2d(prediction)
     sample = Sample(np.asarray(target, float), rows, np.zeros_like(rows), np.arange(len(target)))
-    found = {name: METRICS.get(name).function(sample) for name in ("rmse", "r2", "mae")}
+    found = {name: METRICS.get(name).values(sample) for name in ("rmse", "r2", "mae")}
     return found if np.ndim(prediction) == 2 else {name: value[0] for name, value in found.items()}
 
 
@@ -65,5 +65,5 @@ def test_every_metric_counts_rows_as_often_as_a_resample_has_them():
         prediction = np.round(generator.uniform(size=(2, 30)), 1)  # with ties
         sample = Sample(target, prediction, np.full((2, 30), 0.4), np.arange(30), 2.0, kind=kind)
         for metric in metrics_for(kind).values():
-            expected = np.stack([metric.function(sample.take(one)) for one in index], axis=1)
+            expected = np.stack([metric.values(sample.take(one)) for one in index], axis=1)
             assert metric.resampled(sample, counts) == pytest.approx(expected, nan_ok=True), metric.name

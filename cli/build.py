@@ -1,155 +1,27 @@
-"""The commands that deal with datasets: tasks, audit, fetch, build, publish."""
+"""The commands that make datasets and publish them: build, publish."""
 
 from __future__ import annotations
 
-import csv
-import json as json_format
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDir, Json, Quiet, with_options
+from .options import DataDir, Quiet, with_options
 
 if TYPE_CHECKING:
-    from ..leaderboard.audit.report import Audit
     from ..tasks.builder.assembly import Plan, Report
     from ..tasks.builder.slices import PlaneSettings
 
 commands = typer.Typer(rich_markup_mode=None)
-tasks_app = typer.Typer(
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    help="List the tasks; `tasks show ID` tells everything about one.",
-)
-commands.add_typer(tasks_app, name="tasks")
 # Where standard error is not a terminal, a line this often, in seconds, so that a job's log shows progress.
 _LOG_EVERY = 60.0
 _UNFINISHED = 3
-
-
-@tasks_app.callback()
-def tasks(context: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
-    """List the tasks with sizes, units and whether the data are here."""
-    if context.invoked_subcommand is not None:
-        return
-    from ..tasks.catalogue import task_ids
-    from .output import print_table, say
-
-    everything = [_facts(task, data_dir) for task in task_ids()]
-    if json:
-        say(json_format.dumps(everything, indent=1))
-        return
-    rows = [
-        [
-            f["task"],
-            f["unit"] if f["kind"] == "regression" else "binary",
-            sum(f["rows"].values()) if f["rows"] else "",
-            " / ".join(map(str, f["rows"].values())) if f["rows"] else "",
-            ", ".join(f["splits"]),
-            f["data"],
-        ]
-        for f in everything
-    ]
-    caption = (
-        "`ecdbench tasks show TASK` tells more; `ecdbench fetch sfe` downloads sfe; `ecdbench build mp-fcc` builds "
-        "mp-fcc. A TASK may also be FOLDER/TARGET, or ORG/NAME@COMMIT/TARGET on the Hugging Face Hub."
-    )
-    print_table(["task", "unit", "rows", "train / validation / holdout", "splits", "data"], rows, caption=caption)
-
-
-@tasks_app.command("show", epilog="Example: ecdbench tasks show ecd-fcc/k_vrh")
-def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
-    """Everything about a task: splits, inputs, target statistics, provenance, license, citation."""
-    from .output import print_table, say
-
-    facts = _facts(task, data_dir)
-    if json:
-        say(json_format.dumps(facts, indent=1))
-        return
-    print_table(["", ""], [[name.replace("_", " "), _flat(value)] for name, value in facts.items()], title=task)
-    if facts["kind"] == "regression" and (facts["target_statistics"].get("share_of_zeros") or 0) > 0.5:
-        say("Most values are zero: R2 is dominated by a few rows and can be undefined; read MAE and skill beside it.")
-
-
-@tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
-def tasks_rows(task: str, data_dir: DataDir = None) -> None:
-    """The rows of a task as csv: id, splits, folds, group, formula and what else identifies them; no targets."""
-    from ..tasks.catalogue import default_data_dir, find_task
-
-    dataset = find_task(task).dataset
-    columns = [
-        column.name
-        for column in dataset.facts.columns
-        if column.role in ("id", "group", "split", "fold")
-        or (column.role == "input" and column.name == "formula")
-        or (column.role == "property" and column.name in _IDENTITY)
-    ]
-    cells = dataset.open(data_dir or default_data_dir()).read(columns)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([cells[name][sample_id] for name in columns] for sample_id in cells[columns[0]])
-
-
-# Properties that say which row it is.
-_IDENTITY = ("name", "configuration", "dopants_inferred", "spacegroup", "n_sites", "lattice_parameter")
-
-
-@commands.command(epilog="Examples: ecdbench audit sfe   |   ecdbench audit ecd-fcc/k_vrh --json > audit.json")
-def audit(
-    task: Annotated[str, typer.Argument(help="As for evaluate.")],
-    data_dir: DataDir = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the report as json to this file.")] = None,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Is a task's split fair? Duplicates across splits, shared compositions, targets that say little, trivial models.
-
-    Models are fitted (a minute or so); an interrupted audit continues where it stopped.
-    """
-    from ..api import default_cache
-    from ..benchmark.storage import write_text
-    from ..leaderboard.audit.report import audit_task
-    from .output import progress_bars, say, shown
-
-    with progress_bars(quiet or json) as (progress, _):
-        found = audit_task(task, data_dir, default_cache().absolute(), progress)
-    text = found.model_dump_json(indent=1)
-    if out is not None:
-        write_text(out, text + "\n")
-    if json:
-        say(text)
-        return
-    _print_audit(found)
-    if out is not None:
-        say(f"Report: {shown(out.resolve())}")
-
-
-@commands.command(epilog="Example: ecdbench fetch sfe")
-def fetch(
-    dataset: Annotated[str, typer.Argument(help="Dataset to download: sfe.")],
-    data_dir: DataDir = None,
-    quiet: Quiet = False,
-) -> None:
-    """Download a dataset that is not packaged; each file is checked, an interrupt loses at most one."""
-    from ..benchmark.errors import EcdbenchError, unknown_name
-    from ..tasks.catalogue import default_data_dir
-    from ..tasks.datasets import DATASETS
-    from .output import progress_bars, say
-
-    found = {name: one for name, one in DATASETS.all().items() if hasattr(one, "fetch")}
-    if dataset not in found:
-        remedy = f"Only {', '.join(found)} can be downloaded; ecd-fcc is packaged, mp-fcc is built."
-        raise EcdbenchError(unknown_name("dataset to download", dataset, found, remedy))
-    definition: Any = found[dataset]
-    with progress_bars(quiet) as (progress, _):
-        folder = definition.fetch(data_dir or default_data_dir(), lambda done, total: progress(done, total, "files"))
-    say(str(folder))
 
 
 @dataclass(frozen=True)
@@ -305,83 +177,6 @@ def publish(
     say(f"Commit: {published.commit}")
     target = "" if len(facts.targets) == 1 else f"/{facts.targets[0].name}"
     say(f"Evaluate on it: ecdbench evaluate MODEL --task {published.repository}@{published.commit}{target}")
-
-
-def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
-    """Everything about a task, as plain values."""
-    from ..benchmark.inputs import INPUTS, InputOptions
-    from ..tasks.catalogue import default_data_dir, find_task
-
-    data_dir = data_dir or default_data_dir()
-    found = find_task(reference)
-    facts, target, manifest = found.dataset.facts, found.target, found.dataset.manifest(data_dir)
-    statistics = manifest["targets"][target.name] if manifest else {"rows": None}
-    names = [column.name for column in facts.columns]
-    options = InputOptions(facts.text_tiers[0] if facts.text_tiers else "none", facts.channels[0])
-    return {
-        "task": found.id,
-        "dataset": f"{facts.title} ({facts.id})",
-        "target": f"{target.name}: {target.description}",
-        "kind": target.kind,
-        "unit": target.unit,
-        "rows": statistics["rows"],
-        "target_statistics": {k: v for k, v in statistics.items() if k != "rows"},
-        "inputs": [name for name, one in INPUTS.all().items() if one.sources(names, options)],
-        "channels": list(facts.channels),
-        "text_tiers": ["none", *facts.text_tiers],
-        "splits": list(facts.schemes),
-        "grouped_by": facts.group,
-        "main_metric": target.main_metric,
-        "data": found.dataset.presence(data_dir),
-        "provenance": facts.provenance,
-        "license": facts.license,
-        "citation": facts.citation,
-        "column_sha256": dict(manifest["column_sha256"]) if manifest else None,
-    }
-
-
-def _flat(value: Any) -> str:
-    if value is None or value == {}:
-        return "known when the dataset is built"
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {str(v)[:12]}" for k, v in value.items())
-    return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _print_audit(found: Audit) -> None:
-    from ..benchmark.metrics import METRICS
-    from ..leaderboard.formats import score_text
-    from .output import print_table, say, warn
-
-    say(f"{found.task}: " + ", ".join(f"{split} {count}" for split, count in found.rows.items()))
-    for finding in found.findings:
-        say(f"  - {finding}")
-    if found.images and found.images.pairs:
-        print_table(
-            ["image", "and", "splits", "hash bits", "pixels apart", "targets apart"],
-            [
-                [p.first, p.second, " / ".join(p.splits), p.bits, f"{p.pixels:.2%}", f"{p.target_gap:.1%}"]
-                for p in found.images.pairs
-            ],
-            title="Closest images across splits",
-            caption="pixels: root mean square difference, share of the full scale; targets: share of the range",
-        )
-    metrics = [METRICS.get(name) for name in dict.fromkeys((found.metric, *_first_metrics(found)))][:2]
-    print_table(
-        ["model", "split", "protocol", "n", *(metric.heading(found.unit) for metric in metrics)],
-        [
-            [b.model, b.scheme, b.protocol, b.scores.n, *(score_text(b.scores[metric.name]) for metric in metrics)]
-            for b in found.baselines
-        ],
-        title="Scores of trivial baselines",
-        caption="[low, high]: 95 % bootstrap over samples, whole groups at a time.",
-    )
-    for failure in found.failures:
-        warn(f"Not evaluated: {failure}")
-
-
-def _first_metrics(found: Audit) -> list[str]:
-    return list(found.baselines[0].scores.metrics) if found.baselines else []
 
 
 def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
