@@ -48,8 +48,8 @@ def tasks(context: typer.Context, data_dir: DataDir = None, json: Json = False) 
         for f in everything
     ]
     caption = (
-        "`ecdbench tasks show TASK` tells more; `ecdbench fetch sfe` downloads sfe; `ecdbench build mp-fcc` builds "
-        "mp-fcc. A TASK may also be FOLDER/TARGET, or ORG/NAME@COMMIT/TARGET on the Hugging Face Hub."
+        "`ecdbench tasks show TASK` tells more; `ecdbench fetch DATASET` downloads one; `ecdbench build mp-fcc` "
+        "builds mp-fcc. A TASK may also be FOLDER/TARGET, or ORG/NAME@COMMIT/TARGET on the Hugging Face Hub."
     )
     print_table(["task", "unit", "rows", "train / validation / holdout", "splits", "data"], rows, caption=caption)
 
@@ -117,9 +117,14 @@ def audit(
         say(f"Report: {shown(out.resolve())}")
 
 
-@commands.command(epilog="Example: ecdbench fetch sfe")
+@commands.command(epilog="Examples: ecdbench fetch sfe   |   ecdbench fetch mp-fcc-authors")
 def fetch(
-    dataset: Annotated[str, typer.Argument(help="Dataset to download: sfe.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="Dataset to download: sfe, or mp-fcc-authors (whose files serve mp-fcc-authors-text, too)."
+        ),
+    ],
     data_dir: DataDir = None,
     quiet: Quiet = False,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,6 +23,7 @@ class Reported:
         split: what was scored.
         source: where it is printed: paper and table, or files.
         note: what keeps it from being compared with recomputed rows.
+        train, validation: RMSE and R2 of the other splits, as printed; empty where they are not.
     """
 
     task: str
@@ -32,13 +34,15 @@ class Reported:
     rmse: str = ""
     unit: str = ""
     note: str = ""
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
 
 
 @cache
 def _all() -> tuple[Reported, ...]:
     content = yaml.safe_load((Path(__file__).parent / "reported.yaml").read_text(encoding="utf-8"))
     return tuple(
-        Reported(**{"source": name, **{key: value for key, value in shared.items() if key != "values"}, **row})
+        Reported(**{"source": name, **{key: value for key, value in shared.items() if key != "values"}, **_pairs(row)})
         for name, shared in content.items()
         for row in shared["values"]
     )
@@ -52,3 +56,7 @@ def reported(task: str) -> list[Reported]:
 def reported_tasks() -> list[str]:
     """Tasks that the literature says something about."""
     return list(dict.fromkeys(entry.task for entry in _all()))
+
+
+def _pairs(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

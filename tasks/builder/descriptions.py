@@ -12,7 +12,6 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import re
 import select
 import subprocess
 import sys
@@ -25,17 +24,6 @@ from ...benchmark.storage import write_text
 from .crystal import CrystalError
 
 TIME_LIMIT = 600.0
-# A sentence ends at a full stop followed by a capital or "(", so decimals stay whole.
-_SENTENCE_END = re.compile(r"(?<=\.)\s+(?=[A-Z(])")
-# The rule that reproduces the key tier of the paper's Table 2.
-_KEY_SENTENCE = re.compile(r"\bbond lengths? (?:is|are)\b")
-
-
-def text_tiers(formula: str, description: str) -> dict[str, str]:
-    """The three text tiers of Table 2 of arXiv 2401.09301, from a formula and a full description."""
-    sentences = _SENTENCE_END.split(description.strip())
-    key = [sentence for sentence in sentences if _KEY_SENTENCE.search(sentence)]
-    return {"single": formula, "key": " ".join([f"{formula}.", *key]), "all": description.strip()}
 
 
 def structure_hash(structure: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from ...benchmark.errors import DataError
 from ..composition import parse_formula
+from ..datasets.crystals import text_tiers
 from ..splits import hashed_fold, hashed_split
 from .blueprint import Blueprint, row_schema
 from .crystal import Crystal, CrystalError, analyze_symmetry, check_crystal
 from .densities import Volume
-from .descriptions import structure_hash, text_tiers
+from .descriptions import structure_hash
 from .pictures import RENDERING, encode_png, is_noise, render
 from .slices import slice_plane, slice_regridded
 

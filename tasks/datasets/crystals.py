@@ -1,12 +1,17 @@
-"""The columns of datasets that are built from densities of crystals."""
+"""What datasets of crystals have in common: their columns and the tiers of their texts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ...benchmark.columns import Column
 
 TEXT_TIERS = ("single", "key", "all")
+# A sentence ends at a full stop followed by a capital or "(", so decimals stay whole.
+_SENTENCE_END = re.compile(r"(?<=\.)\s+(?=[A-Z(])")
+# The rule that reproduces the key tier of the paper's Table 2.
+_KEY_SENTENCE = re.compile(r"\bbond lengths? (?:is|are)\b")
 # What every such dataset says of a crystal, before its slices.
 IDENTITY = (
     Column("id", "string", "id", description="id of the crystal at its source"),
@@ -48,3 +53,10 @@ def _slice_columns(channel: str, size: int) -> list[Column]:
         Column(f"density_{channel}", "array", "input", (size, size), "e/A^3", slice_of),
         Column(f"is_noise_{channel}", "boolean", description=f"whether the {slice_of} is nothing but numerical noise"),
     ]
+
+
+def text_tiers(formula: str, description: str) -> dict[str, str]:
+    """The three text tiers of Table 2 of arXiv 2401.09301, from a formula and a full description."""
+    sentences = _SENTENCE_END.split(description.strip())
+    key = [sentence for sentence in sentences if _KEY_SENTENCE.search(sentence)]
+    return {"single": formula, "key": " ".join([f"{formula}.", *key]), "all": description.strip()}

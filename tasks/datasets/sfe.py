@@ -6,32 +6,25 @@ folder, or downloaded from the repository at a pinned commit, each checked again
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ...benchmark.columns import Column
-from ...benchmark.errors import DataError
-from ...benchmark.storage import sha256_file
 from ...benchmark.task import Target
 from . import DatasetFacts
 from .sfe_alloys import Alloy, read_alloys
+from .source_files import SourceFiles
 from .table import TableDataset
 
 COMMIT = "8358329"
 SPREADSHEET = "SFE_information.xlsx"
 SCHEMES = ("official", "authors", "grouped")
 TARGET = Target("stacking_fault_energy", "mJ/m2", "stacking-fault energy of the nickel alloy")
-_MANIFEST = Path(__file__).parents[1] / "data" / "sfe" / "manifest.json"
-_SOURCE = (
-    f"https://raw.githubusercontent.com/Materials-Computation-Data-Science-MCDC/DFT_Stacking_Fault_Energy/{COMMIT}/CNN/"
-)
-_REMEDY = (
-    "Run `ecdbench fetch sfe` with internet access, or put the folder with its images and SFE_information.xlsx "
-    "where --data-dir (or ECDBENCH_DATA) points."
+FILES = SourceFiles(
+    "sfe",
+    f"https://raw.githubusercontent.com/Materials-Computation-Data-Science-MCDC/DFT_Stacking_Fault_Energy/{COMMIT}/CNN/",
+    lambda name: name.replace("images/", "CHGCAR_images/"),
 )
 
 FACTS = DatasetFacts(
@@ -59,16 +52,6 @@ FACTS = DatasetFacts(
     license="not stated by the source; not redistributed",
     citation="Arora, Kamrava, Tahmasebi and Aidhy, Materialia 26, 101620 (2022)",
 )
-
-
-def pinned() -> dict[str, Any]:
-    """What is pinned: sha256 per file, explicit ids per split, folds, sha256 per column."""
-    return json.loads(_MANIFEST.read_text(encoding="utf-8"))
-
-
-def folder_in(data_dir: Path) -> Path:
-    """The folder of the files: `sfe` inside the data folder, or the data folder itself."""
-    return data_dir if (data_dir / SPREADSHEET).exists() else data_dir / "sfe"
 
 
 def image_id(number: int) -> str:
@@ -136,73 +119,20 @@ class StackingFaults:
 
     facts = FACTS
 
-    @cached_property
-    def _pinned(self) -> dict[str, Any]:
-        return pinned()
-
     def manifest(self, data_dir: Path) -> dict[str, Any]:
         """The packaged manifest."""
-        return self._pinned
+        return FILES.manifest
 
     def presence(self, data_dir: Path) -> str:
         """Whether the files are there."""
-        folder = folder_in(data_dir)
-        return "present" if all((folder / name).exists() for name in self._pinned["files"]) else "downloadable"
+        return FILES.presence(data_dir)
 
     def open(self, data_dir: Path) -> TableDataset:
-        """Open and check the files.
+        """Open and check the files. Raises DataError where one is absent or differs from the pinned one."""
+        pinned = FILES.manifest
+        source = SfeFiles(FILES.checked_folder(data_dir), pinned["splits"], pinned["folds"])
+        return TableDataset(FACTS.columns, source.cells, pinned["column_sha256"])
 
-        Raises:
-            DataError: a file is absent or differs from the pinned one.
-        """
-        folder, files = folder_in(data_dir), self._pinned["files"]
-        absent = [name for name in files if not (folder / name).exists()]
-        if absent:
-            raise DataError(f"The sfe data are not in {folder} ({len(absent)} of {len(files)} files absent). {_REMEDY}")
-        for name, digest in files.items():
-            if sha256_file(folder / name) != digest:
-                raise DataError(f"{folder / name} differs from the pinned file. Delete it, then: {_REMEDY}")
-        source = SfeFiles(folder, self._pinned["splits"], self._pinned["folds"])
-        return TableDataset(FACTS.columns, source.cells, self._pinned["column_sha256"])
-
-    def fetch(self, data_dir: Path, progress: Callable[[int, int], None], source: str = _SOURCE) -> Path:
-        """Download what is missing. Each file is checked and then moved into place, so an interrupt loses one file.
-
-        Args:
-            data_dir: the files go to its folder `sfe`.
-            progress: called with the number of files done and in all.
-            source: where upstream's folder `CNN/` is served.
-
-        Returns:
-            The folder.
-
-        Raises:
-            DataError: the source cannot be reached, or serves another file.
-        """
-        import pooch
-        import requests
-
-        logging.getLogger("pooch").setLevel(logging.ERROR)
-        folder, files = folder_in(data_dir), self._pinned["files"]
-        downloads = pooch.create(
-            path=folder,
-            base_url=source,
-            registry={name: f"sha256:{digest}" for name, digest in files.items()},
-            urls={name: source + name.replace("images/", "CHGCAR_images/") for name in files},
-            retry_if_failed=2,
-        )
-        for done, name in enumerate(files, start=1):
-            try:
-                downloads.fetch(name)
-            except requests.RequestException as error:
-                raise DataError(
-                    f"{name} could not be downloaded ({type(error).__name__}); {done - 1} of {len(files)} files are "
-                    f"here. Check the connection and run the same command again, or copy the upstream folder to "
-                    f"{folder}."
-                ) from error
-            except ValueError as error:
-                raise DataError(
-                    f"{name} from the source is not the pinned file (sha256 differs); nothing was kept."
-                ) from error
-            progress(done, len(files))
-        return folder
+    def fetch(self, data_dir: Path, progress: Callable[[int, int], None]) -> Path:
+        """Download what is missing, as `SourceFiles.fetch` says."""
+        return FILES.fetch(data_dir, progress)

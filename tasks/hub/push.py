@@ -90,13 +90,13 @@ def stage_dataset(reference: str, data_dir: Path, out: Path, permitted: bool) ->
 
 
 def _dataset_folder(dataset: DatasetDefinition, data_dir: Path, scratch: Path) -> Path:
-    """The dataset as a folder; `sfe`, whose files have another form, is written to `scratch`."""
+    """The dataset as a folder; one whose files have another form is written to `scratch`."""
     opened = dataset.open(data_dir)
     if isinstance(opened, DatasetFolder):
         return opened.folder
-    from ..builder.sfe_folder import write_sfe_folder
+    from ..builder.table_folder import write_table_folder
 
-    write_sfe_folder(opened, scratch)
+    write_table_folder(dataset.facts, (dataset.manifest(data_dir) or {})["targets"], opened, scratch)
     return scratch
 
 

@@ -109,7 +109,7 @@ def test_kill_at_any_moment_then_resume(counting, k_vrh, tmp_path):
     model, fits = counting
     command = [
         sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
-        "--set", "pause=0.3", "--out", str(tmp_path / "runs"), "--quiet",
+        "--set", "pause=0.6", "--out", str(tmp_path / "runs"), "--quiet",
     ]  # fmt: skip
     interrupted = 0
     for wait in (1, 3):
@@ -132,7 +132,7 @@ def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
     model, fits = counting
     command = [
         sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
-        "--set", "pause=0.3", "--out", str(tmp_path / "runs"), "--quiet",
+        "--set", "pause=0.6", "--out", str(tmp_path / "runs"), "--quiet",
     ]  # fmt: skip
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
     while fits() < 3 and process.poll() is None:

@@ -121,7 +121,7 @@ def test_evaluate_show_compare_leaderboard(cli):
         ("leaderboard nowhere", "There is no folder nowhere"),
         ("leaderboard . ", "There are no runs"),
         ("leaderboard . -f pdf", "There is no format 'pdf'"),
-        ("fetch mp-fcc", "Only sfe can be downloaded"),
+        ("fetch mp-fcc", "Only mp-fcc-authors, mp-fcc-authors-text, sfe can be downloaded"),
         ("build mp-fcc --source x --out y", "mp-fcc is not built from a folder"),
         ("build other --out y", "There is no dataset 'other' to build"),
         ("build ecd-fcc --out y", "give it with --source"),

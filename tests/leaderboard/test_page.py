@@ -201,7 +201,7 @@ def test_in_a_browser(opened, real, sfe_dir):
     # Language model and networks on one plot; audit and literature beside the tables.
     assert part.locator(".cost circle").count() == len(section.rows)
     assert part.locator(".cost circle.asked").count() == 1
-    assert page.locator("article:visible .literature tbody tr").count() == 4
+    assert page.locator("article:visible .literature tbody tr").count() == 23
     assert page.locator("article:visible .audit li").count() >= 4
     page.get_by_role("link", name="How every number was made").click()
     assert page.locator("article:visible h2").text_content() == "How every number was made"

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from ecdbench.tasks.builder.crystal import CrystalError
 from ecdbench.tasks.builder.densities import read_volume
-from ecdbench.tasks.builder.descriptions import Describer, structure_hash, text_tiers
+from ecdbench.tasks.builder.descriptions import Describer, structure_hash
 from ecdbench.tasks.datasets import ecd_fcc
+from ecdbench.tasks.datasets.crystals import text_tiers
 from pymatgen.core import Lattice, Structure
 
 STORED = json.loads((ecd_fcc.PACKAGED / "descriptions.json").read_text())

@@ -9,7 +9,7 @@ import pytest
 from ecdbench.benchmark.errors import DataError
 from ecdbench.tasks.datasets import sfe
 
-fetch_sfe = sfe.StackingFaults().fetch
+fetch_sfe = sfe.FILES.fetch
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -32,7 +32,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def upstream(sfe_dir, tmp_path):
     """An upstream folder on localhost: its address, what was asked for, and paths to break."""
-    source = sfe.folder_in(sfe_dir)
+    source = sfe.FILES.folder_in(sfe_dir)
     shutil.copytree(source / "images", tmp_path / "CNN" / "CHGCAR_images", copy_function=shutil.copyfile)
     shutil.copyfile(source / sfe.SPREADSHEET, tmp_path / "CNN" / sfe.SPREADSHEET)
     handler = type("Server", (Handler,), {"served": [], "broken": set()})

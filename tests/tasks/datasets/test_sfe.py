@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 @pytest.fixture
 def copy(sfe_dir, tmp_path):
     """A copy of the files that a test may damage."""
-    return shutil.copytree(sfe.folder_in(sfe_dir), tmp_path / "data" / "sfe", copy_function=shutil.copyfile)
+    return shutil.copytree(sfe.FILES.folder_in(sfe_dir), tmp_path / "data" / "sfe", copy_function=shutil.copyfile)
 
 
 def test_the_authors_split_is_theirs(sfe_dir):
@@ -96,6 +96,6 @@ def test_the_folder_itself_may_be_given(copy):
 
 
 def test_the_manifest_can_be_made_again(sfe_dir):
-    from ecdbench.tasks.builder.sfe_folder import make_manifest
+    from ecdbench.tasks.builder.source_manifests import sfe_manifest
 
-    assert make_manifest(sfe.folder_in(sfe_dir)) == sfe.pinned()
+    assert sfe_manifest(sfe.FILES.folder_in(sfe_dir)) == sfe.FILES.manifest
