@@ -22,7 +22,7 @@ class Column:
         name: as in the table.
         kind: `string`, `integer`, `number`, `boolean`, `image` (PNG bytes) or `array` (float32).
         role: what it is for. A run pins the columns that it reads; `property` columns are never read by one.
-        shape: shape of one cell of an array, empty for all other kinds.
+        shape: shape of one cell of an array, empty for all other kinds; the first length is None where it varies.
         unit: unit of the values, empty where there is none.
         description: one line.
     """
@@ -30,7 +30,7 @@ class Column:
     name: str
     kind: ColumnKind
     role: Role = "property"
-    shape: tuple[int, ...] = ()
+    shape: tuple[int | None, ...] = ()
     unit: str = ""
     description: str = ""
 

@@ -43,6 +43,7 @@ class Input:
         option: which option chooses among several columns of the dataset, `channel` or `text`; the column is then
             called as in `image_total`, `text_key`. Empty for an input with one column, of its own name.
         order: position among the inputs, ascending.
+        is_large: whether only models that state it are handed it, and not those that state no inputs.
     """
 
     name: str = ""
@@ -51,6 +52,7 @@ class Input:
     blank_probe: str = ""
     option: Literal["", "channel", "text"] = ""
     order: int = 100
+    is_large: bool = False
 
     def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
         """The columns of a dataset that the input is read from; empty where the dataset does not have them.

@@ -97,7 +97,7 @@ class TaskData:
     Attributes:
         task: the task.
         options: what the rows were prepared for.
-        inputs: the inputs that the dataset offers under these options, by name.
+        inputs: the inputs that rows have, by name; when a task is loaded, those that are not large.
         splits: ids by split.
         folds: fold number by id, for every id.
         groups: the group each id belongs to; rows of one group are not independent.
@@ -122,10 +122,10 @@ class TaskData:
         return [sample_id for split in SPLITS for sample_id in self.splits[split]]
 
     def only(self, inputs: Collection[str] | None) -> TaskData:
-        """The same task with some of its inputs; all of them for None."""
-        if inputs is None:
-            return self
-        return replace(self, inputs={name: one for name, one in self.inputs.items() if name in inputs})
+        """The same task with some of the inputs that the dataset offers; for None with those that are not large."""
+        offered = self.inputs if self.altered is not None else offered_inputs(self._input_columns, self.options)
+        wanted = [name for name, one in offered.items() if (not one.is_large if inputs is None else name in inputs)]
+        return replace(self, inputs={name: offered[name] for name in wanted})
 
     def under(self, options: InputOptions) -> TaskData:
         """The same task with another text tier or density channel."""

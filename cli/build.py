@@ -1,4 +1,4 @@
-"""The commands that make datasets and publish them: build, publish."""
+"""The commands that make datasets and publish them: compute, build, publish."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,6 @@ from .options import DataDir, Quiet, with_options
 
 if TYPE_CHECKING:
     from ..tasks.builder.assembly import Plan, Report
-    from ..tasks.builder.slices import PlaneSettings
 
 commands = typer.Typer(rich_markup_mode=None)
 # Where standard error is not a terminal, a line this often, in seconds, so that a job's log shows progress.
@@ -26,12 +25,19 @@ _UNFINISHED = 3
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What is built from what, and how its slices are cut."""
+    """What is built from what."""
 
     dataset: Annotated[str, typer.Argument(help="mp-fcc, ecd-fcc, or any name for your own densities (--source).")]
     source: Annotated[
-        Path | None, typer.Option(help="Folder with properties.csv and densities (CHGCAR, json.gz or npz).")
+        list[Path] | None,
+        typer.Option(
+            help="Folder with properties.csv and densities (CHGCAR, json.gz or npz); of ecd-fcc, folders with "
+            "densities/ID.npz, repeatable."
+        ),
     ] = None
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the rows that the dataset folder holds, and add those of the source.")
+    ] = False
     ids: Annotated[Path | None, typer.Option(help="File with the ids to build, one per line.")] = None
     filters: Annotated[
         list[str] | None,
@@ -46,28 +52,13 @@ class BuildOptions:
     api_key_file: Annotated[
         Path | None, typer.Option(help="File with your Materials Project key. [env: MP_API_KEY]")
     ] = None
-    size: Annotated[int, typer.Option(min=8, help="Points per side of the slice.")] = 75
-    window: Annotated[float, typer.Option(min=0.1, help="Side of the slice in lattice parameters.")] = 2**0.5
-    offset: Annotated[float, typer.Option(help="Distance of the plane from its origin, in plane spacings.")] = 0.0
-    rotation: Annotated[float, typer.Option(help="Turn of the window about [111], degrees.")] = 0.0
-    origin: Annotated[str, typer.Option(help="heaviest (an atom of the heaviest element) or cell.")] = "heaviest"
-    regrid: Annotated[
-        int | None, typer.Option(min=8, help="Go through this many points per cube axis (the paper: 60).")
-    ] = None
 
-    @property
-    def plane(self) -> PlaneSettings:
-        """Which plane is cut."""
-        from ..tasks.builder.slices import PlaneSettings
-
-        return PlaneSettings(self.size, self.window, self.offset, self.rotation, self.origin)
-
-    def raw_folder(self) -> Path:
-        """The folder that the dataset is built from."""
+    def folders(self) -> list[Path]:
+        """The folders that the dataset is built from."""
         from ..benchmark.errors import EcdbenchError
 
-        if self.source is None:
-            raise EcdbenchError(f"{self.dataset} is built from its raw folder; give it with --source.")
+        if not self.source:
+            raise EcdbenchError(f"{self.dataset} is built from its raw folders; give them with --source.")
         return self.source
 
     def refuse(self, *names: str) -> None:
@@ -96,7 +87,7 @@ def build(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build a dataset folder from densities: slices, pictures, texts, card, manifest.
+    """Build a dataset folder from densities: structure factors, texts, properties, card, manifest.
 
     What is finished is kept; an interrupted build continues where it stopped: give the same command again. Exits with
     3 where some crystals failed for now, and may succeed at another try.
@@ -107,7 +98,7 @@ def build(
 
     folder = (out or default_data_dir() / what.dataset).absolute()
     check_output_folder(folder)  # before anything is asked for, or written there
-    plan = _plan(what, folder, quiet)
+    plan = replace(_plan(what, folder, quiet), adds=what.add)
     with _build_progress(quiet) as progress:
         report = build_dataset(
             plan,
@@ -118,11 +109,49 @@ def build(
             progress=progress,
             retry_failed=retry_failed,
         )
-    if what.dataset == "ecd-fcc":
-        from ..tasks.builder.ecd_fcc_source import store_descriptions
-
-        store_descriptions(what.raw_folder(), folder)
     _report_build(report, quiet)
+
+
+@commands.command(
+    epilog="Examples: ecdbench compute structures/ --out mine --workers 2   |   "
+    "ecdbench compute crystal.cif --out mine   |   ecdbench compute structures.json.gz --out mine --scheduler node:8786"
+)
+def compute(
+    structures: Annotated[
+        Path, typer.Argument(help="A structure file (CIF, POSCAR, pymatgen JSON), a folder of them, or a JSON by id.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for densities; `ecdbench build NAME --source` reads it.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compute electron densities with GPAW, with the settings of ecd-fcc: PBE, plane waves of 600 eV, one core each.
+
+    A small crystal takes a minute, a magnetic one several. Each density is kept when it is finished; an interrupted
+    command continues where it stopped: give it again. Needs the extra `dft`, for which Debian has libxc-dev and
+    libopenblas-dev.
+    """
+    from ..tasks.builder.compute import compute_densities
+    from .output import print_table, say, shown
+
+    with _build_progress(quiet) as progress:
+        found = compute_densities(
+            structures,
+            out.absolute(),
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+            retry_failed=retry_failed,
+        )
+    if found.failures and not quiet:
+        print_table(["crystals without a density", ""], [[kind, count] for kind, count in found.failures.items()])
+        say(f"Each with its reason: {shown(found.folder / 'failures.csv')}")
+    if not found.densities:
+        raise SystemExit(1)
+    say(shown(found.folder) if quiet else f"{found.densities} densities: {shown(found.folder)}")
+    if not quiet:
+        say(f"Make a dataset of them: ecdbench build my-densities --source {shown(found.folder)}")
 
 
 @commands.command(
@@ -187,8 +216,8 @@ def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
         from ..tasks.builder.ecd_fcc_source import plan_ecd_fcc
 
         what.refuse("ids", "filters", "api_key_file", "limit")
-        return plan_ecd_fcc(what.raw_folder(), out, what.plane, what.regrid)
-    if what.source is not None:
+        return plan_ecd_fcc(what.folders(), out)
+    if what.source:
         from ..tasks.builder.user_folder import plan_user_folder
 
         if what.dataset in DATASETS:
@@ -197,7 +226,9 @@ def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
                 "`ecdbench build my-densities --source FOLDER`."
             )
         what.refuse("ids", "filters", "api_key_file")
-        return plan_user_folder(what.dataset, what.source, what.plane, what.regrid, what.limit)
+        if len(what.source) > 1:
+            raise EcdbenchError("One --source at a time for your own densities; add the others with --add.")
+        return plan_user_folder(what.dataset, what.source[0], what.limit)
     if what.dataset != "mp-fcc":
         raise EcdbenchError(
             f"There is no dataset '{what.dataset}' to build; there are ecd-fcc and mp-fcc, and any other name for "
@@ -218,7 +249,7 @@ def _plan_mp(what: BuildOptions, out: Path, quiet: bool) -> Plan:
     ids = read_ids(what.ids) if what.ids else None
     filters = read_filter(what.filters or [])
     with progress_bars(quiet) as (bar, _):
-        plan, selection = plan_mp_fcc(project, out, what.plane, what.regrid, filters, ids, what.limit, bar)
+        plan, selection = plan_mp_fcc(project, out, filters, ids, what.limit, bar)
     if not quiet:
         say(
             f"Materials Project {selection.database}: {selection.found} crystals found, {selection.complete} with a "

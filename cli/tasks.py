@@ -79,7 +79,7 @@ def tasks_rows(task: str, data_dir: DataDir = None) -> None:
         column.name
         for column in dataset.facts.columns
         if column.role in ("id", "group", "split", "fold")
-        or (column.role == "input" and column.kind == "string" and column.name in INPUTS)
+        or (column.role == "input" and column.name in INPUTS and not INPUTS.get(column.name).is_large)
     ]
     cells = dataset.open(data_dir or default_data_dir()).read(columns)
     writer = csv.writer(sys.stdout, lineterminator="\n")

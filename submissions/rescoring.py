@@ -16,6 +16,7 @@ from ..benchmark.metrics import Sample
 from ..benchmark.results import Curves, Result, Run, read_run
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Scores, score
 from ..benchmark.statistics import Rank
+from ..tasks.catalogue import earlier_tasks
 from .card import Card
 from .reference import PredictionKey, Reference, References
 
@@ -201,10 +202,11 @@ def _rescored(run: Run, references: References, frame: pd.DataFrame | None) -> L
 
 
 def _same_data(run: Run, references: References) -> Reference:
-    """The data that a run was made on: the task of its name if it read the same there, else its source."""
+    """The data that a run was made on: the task of its name if it read the same there or in an earlier release, else
+    its source."""
     result = run.result
     failure: EcdbenchError | None = None
-    for source in dict.fromkeys((result.task, result.source or result.task)):
+    for source in dict.fromkeys((result.task, *earlier_tasks(result.task), result.source or result.task)):
         try:
             found = references.get(source, result.split, result.protocol)
             changed = changed_column(result, found) if found.data.task.id == result.task else "task"
@@ -214,7 +216,7 @@ def _same_data(run: Run, references: References) -> Reference:
         if changed is None:
             return found
         what = "other rows" if changed == found.data.base_columns["id"] else f"another version of the column {changed}"
-        failure = DataError(f"{run.folder} was made on {what} of {result.task}; evaluate the model again.")
+        failure = failure or DataError(f"{run.folder} was made on {what} of {result.task}; evaluate the model again.")
     if result.source not in (None, result.task) and not isinstance(failure, ServiceError):
         raise DataError(
             f"{run.folder} was made on {result.source}, and that dataset is missing or has changed; "

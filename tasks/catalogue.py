@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import DataError, unknown_name
-from ..benchmark.inputs import InputOptions, offered_inputs
+from ..benchmark.inputs import InputOptions
 from ..benchmark.task import SPLITS, Target, Task, TaskData
 from .datasets import DATASETS, DatasetDefinition
 from .datasets.folder import MANIFEST, FolderDefinition
+from .datasets.releases import Release, releases_in
 from .splits import ids_by_split
 
 
@@ -47,7 +48,7 @@ def task_ids() -> list[str]:
 
 
 def find_dataset(reference: str) -> DatasetDefinition:
-    """A dataset by name, by the path of its folder, or by `ORG/NAME@COMMIT` on the Hugging Face Hub.
+    """A dataset by name, a release of it as in `ecd-fcc@1`, a folder, or `ORG/NAME@COMMIT` on the Hugging Face Hub.
 
     Raises:
         DataError: there is no such dataset, or it is not pinned to a commit.
@@ -55,6 +56,11 @@ def find_dataset(reference: str) -> DatasetDefinition:
     """
     if reference in DATASETS:
         return DATASETS.get(reference)
+    if release := _release(reference):
+        return release
+    if (named := reference.partition("@")[0]) in DATASETS:
+        kept = ", ".join(f"{named}@{one.name}" for one in _releases(named)) or "none"
+        raise DataError(f"There is no {reference}. Earlier releases that are kept: {kept}; {named} is the present one.")
     if (Path(reference) / MANIFEST).is_file():
         return FolderDefinition(Path(reference), "Build or download the dataset again.")
     if "@" in reference:
@@ -65,6 +71,13 @@ def find_dataset(reference: str) -> DatasetDefinition:
     known = DATASETS.names()
     remedy = f"Available: {', '.join(known)}, folders with a {MANIFEST}, and ORG/NAME@COMMIT on the Hub."
     raise DataError(unknown_name("dataset", reference, known, remedy))
+
+
+def earlier_tasks(task: str) -> list[str]:
+    """What finds a task in earlier releases of its dataset, the latest first, as in `ecd-fcc@1/k_vrh`."""
+    dataset, slash, target = task.partition("/")
+    releases = _releases(dataset) if dataset in DATASETS else []
+    return [f"{dataset}@{one.name}{slash}{target}" for one in releases]
 
 
 def find_task(reference: str) -> TaskRef:
@@ -105,7 +118,7 @@ def load_task(
         data_dir: where datasets that are not packaged are; `ECDBENCH_DATA` or the user's cache by default.
 
     Returns:
-        The rows that have the target, without their targets.
+        The rows that have the target, without their targets; `only` chooses among the inputs, large ones as well.
 
     Raises:
         DataError: unknown task or option, data absent or changed.
@@ -129,6 +142,18 @@ def load_task(
     return _prepare(definition, found.dataset, folder, InputOptions(text, channel, split))
 
 
+def _release(reference: str) -> Release | None:
+    """The release of a dataset that is known by name, as in `ecd-fcc@1`; None where it is something else."""
+    dataset, _, name = reference.partition("@")
+    found = _releases(dataset) if dataset in DATASETS and name else []
+    return next((one for one in found if one.name == name), None)
+
+
+def _releases(dataset: str) -> list[Release]:
+    definition = DATASETS.get(dataset)
+    return releases_in(definition.folder) if isinstance(definition, FolderDefinition) else []
+
+
 def _prepare(task: Task, definition: DatasetDefinition, folder: Path, options: InputOptions) -> TaskData:
     facts, dataset = definition.facts, definition.open(folder)
     base = {
@@ -141,16 +166,17 @@ def _prepare(task: Task, definition: DatasetDefinition, folder: Path, options: I
     columns = dataset.read(base.values())
     ids = sorted(sample_id for sample_id, value in columns[base["target"]].items() if _is_known(value))
     _check_rows(task, columns, base, ids)
-    return TaskData(
+    data = TaskData(
         task=task,
         options=options,
-        inputs=offered_inputs([c.name for c in dataset.columns.values() if c.role == "input"], options),
+        inputs={},
         splits=ids_by_split(columns[base["split"]], ids, SPLITS),
         folds={sample_id: columns[base["fold"]][sample_id] for sample_id in ids},
         groups={sample_id: columns[base["group"]][sample_id] for sample_id in ids},
         dataset=dataset,
         base_columns=base,
     )
+    return data.only(None)
 
 
 def _is_known(value: object) -> bool:
@@ -195,7 +221,7 @@ def _definition(found: TaskRef) -> Task:
 def _split_reference(reference: str) -> tuple[str, str]:
     """A reference to a task as one to its dataset, and the name of the target; empty where none is named."""
     name, _, target = reference.partition("/")
-    if name in DATASETS:
+    if name in DATASETS or _release(name):
         return name, target
     if (Path(reference) / MANIFEST).is_file():
         return reference, ""

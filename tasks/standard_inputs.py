@@ -1,24 +1,55 @@
-"""The inputs that come with ecdbench: image, density, formula, text."""
+"""The inputs that come with ecdbench: views of the density, the structure, formula and text."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..benchmark.inputs import Input
+from ..benchmark.inputs import Input, InputOptions
+from .density.views import picture_of, plane_of, view_channels, view_columns, volume_of
 
 
-class ImageInput(Input):
-    """A picture of the density, PNG, one column per density channel; predictors see a PIL image."""
+class _View(Input):
+    """A view of the density, one for each channel: stored in a column of its own, or synthesised."""
 
-    name = "image"
     probe = "image"
     blank_probe = "blank image"
     option = "channel"
+    in_plane = True
+
+    def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
+        """Its own column, or the structure factors of the channel and what expands them."""
+        stored = super().sources(columns, options)
+        return stored or view_columns(columns, options.channel, self.in_plane)
+
+    def variants(self, columns: Iterable[str]) -> list[str]:
+        """The channels that are stored, then those that can be synthesised."""
+        columns = list(columns)
+        synthesised = [one for one in view_channels(columns) if view_columns(columns, one, self.in_plane)]
+        return list(dict.fromkeys([*super().variants(columns), *synthesised]))
+
+    def read(self, cells: Mapping[str, Any]) -> Any:
+        """The stored value, or the synthesised one."""
+        return next(iter(cells.values())) if len(cells) == 1 else self.synthesise(cells)
+
+    def synthesise(self, cells: Mapping[str, Any]) -> Any:
+        """The view, from the cells of the structure factors."""
+        raise NotImplementedError
+
+
+class ImageInput(_View):
+    """A picture of the (111) plane, PNG; predictors see a PIL image."""
+
+    name = "image"
     order = 10
+
+    def synthesise(self, cells: Mapping[str, Any]) -> bytes:
+        """The plane as a PNG."""
+        return picture_of(cells)
 
     def feature(self, example: bytes) -> Any:
         """An image."""
@@ -71,14 +102,82 @@ class ArrayInput(Input):
         return np.stack([np.ravel(value) for value in values])
 
 
-class DensityInput(ArrayInput):
-    """A slice of the density, e/A^3, shape (n, n), one column per density channel."""
+class DensityInput(_View, ArrayInput):
+    """The (111) plane as numbers, e/A^3, shape (75, 75)."""
 
     name = "density"
-    probe = "image"
-    blank_probe = "blank image"
-    option = "channel"
     order = 20
+
+    def synthesise(self, cells: Mapping[str, Any]) -> np.ndarray:
+        """The plane."""
+        return plane_of(cells)
+
+
+class VolumeInput(_View, ArrayInput):
+    """The density in three dimensions on the conventional cube, e/A^3, shape (32, 32, 32)."""
+
+    name = "volume"
+    order = 50
+    in_plane = False
+    is_large = True
+
+    def synthesise(self, cells: Mapping[str, Any]) -> np.ndarray:
+        """The volume."""
+        return volume_of(cells)
+
+
+class StructureFactorsInput(_View):
+    """The structure factors themselves: `StructureFactors.from_cells` makes any plane and any grid of them."""
+
+    name = "structure_factors"
+    label = "structure factors"
+    order = 60
+    blank_probe = ""
+    in_plane = False
+    is_large = True
+
+    def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
+        """The structure factors of the channel and what expands them."""
+        return view_columns(columns, options.channel, self.in_plane)
+
+    def variants(self, columns: Iterable[str]) -> list[str]:
+        """The channels that can be synthesised."""
+        return view_channels(list(columns))
+
+    def synthesise(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """The cells."""
+        return dict(cells)
+
+    def feature(self, example: Mapping[str, Any]) -> Any:
+        """Strings, and lists of numbers."""
+        from datasets import List, Value
+
+        numbers = List(List(Value("float32")))
+        return {name: Value("string") if isinstance(cell, str) else numbers for name, cell in example.items()}
+
+    def encode(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays as lists."""
+        return {name: cell if isinstance(cell, str) else cell.tolist() for name, cell in value.items()}
+
+
+class StructureInput(Input):
+    """The crystal structure: `lattice` (vectors as rows, A), `numbers` (atomic numbers), `frac_coords`."""
+
+    name = "structure"
+    probe = "structure"
+    order = 70
+    is_large = True
+
+    def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """The three parts of the structure."""
+        return json.loads(cells["structure"])
+
+    def feature(self, example: Mapping[str, Any]) -> Any:
+        """Lists of numbers."""
+        from datasets import List, Value
+
+        vectors = List(List(Value("float64")))
+        return {"lattice": vectors, "numbers": List(Value("int64")), "frac_coords": vectors}
 
 
 class _Words(Input):

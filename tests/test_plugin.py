@@ -72,24 +72,24 @@ def test_a_stranger_extends_everything(run, tmp_path):
         ["evaluate", "profile-ridge", *width, "--protocol", "cv", "--quiet"],
         ["evaluate", "mean", *wide],
         ["ablate", "profile-ridge", *width, "--json", "--out", "ablated"],
-        ["evaluate", "sklearn.linear_model:Ridge", *width, "--set", "features=volume", "--quiet", "--out", "other"],
+        ["evaluate", "sklearn.linear_model:Ridge", *width, "--set", "features=blob", "--quiet", "--out", "other"],
         *(["leaderboard", "runs", "-f", form] for form in ("terminal", "markdown", "csv", "json", "html")),
     )
     for code, _, err in found:
         assert code == 0, err
     tasks, shown, checked, halved, mean, binary, *_ = (out for _, out, _ in found)
     rows = {task["task"]: task for task in json.loads(tasks)}
-    assert rows["blobs/width"]["inputs"] == ["volume"] and rows["blobs/is_wide"]["main_metric"] == "log_loss"
-    assert "volume" in shown and "failed" not in checked
+    assert rows["blobs/width"]["inputs"] == ["blob"] and rows["blobs/is_wide"]["main_metric"] == "log_loss"
+    assert "blob" in shown and "failed" not in checked
     scores = json.loads(halved)["scores"]
     assert list(scores) == ["holdout@0.5", "holdout"]
     assert scores["holdout"]["metrics"]["max_error"]["low"] is not None
-    assert json.loads(halved)["columns"].keys() == {"id", "width", "split_official", "group", "volume"}
+    assert json.loads(halved)["columns"].keys() == {"id", "width", "split_official", "group", "blob"}
     assert "max error" in mean and "holdout@0.5" in mean
     assert json.loads(binary)["scores"]["holdout"]["metrics"]["roc_auc"]["value"] > 0.9
     probes = {probe["probe"]: probe for probe in json.loads(found[8][1])["probes"]}
-    assert set(probes) == {"volume of another row", "blank volume"}
-    assert all("volume used" in probe["reading"] for probe in probes.values())
+    assert set(probes) == {"blob of another row", "blank blob"}
+    assert all("blob used" in probe["reading"] for probe in probes.values())
     terminal, markdown, csv, as_json, _ = (out for _, out, _ in found[10:])
     for text in (terminal, markdown):
         assert "max error" in text and "3-D density" in text and "log loss" in text
@@ -103,7 +103,7 @@ def test_a_stranger_extends_everything(run, tmp_path):
     card = run(["card", "init", "card.yaml"])[0]
     assert card[0] == 0
     text = (tmp_path / "card.yaml").read_text()
-    for before, after in (("Your Name", "A. Stranger"), ("[image]", "[volume]"), ("What a reader should know.", "x")):
+    for before, after in (("Your Name", "A. Stranger"), ("[image]", "[blob]"), ("What a reader should know.", "x")):
         text = text.replace(before, after)
     (tmp_path / "card.yaml").write_text(text)
     mine = [one for folders in runs.values() for one in folders if one.name.startswith("profile-ridge")]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import heapq
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ...benchmark.errors import DataError
 from ...benchmark.storage import write_text
-from ..datasets.folder import read_manifest
+from ...benchmark.task import SPLITS
+from ..datasets.folder import DatasetFolder, read_manifest
 from .blueprint import Blueprint, row_schema
 from .crystal import Crystal, Source
 from .row_jobs import RowJob, run_jobs
@@ -24,6 +29,7 @@ from .writer import BUILDER_VERSION, write_dataset
 
 # The subfolder of a dataset folder in which a build keeps its finished rows.
 WORK = ".work"
+_OLD_ROWS_AT_ONCE = 256
 # Called with crystals done, crystals in all, and crystals failed.
 Progress = Callable[[int, int, int], None]
 
@@ -38,6 +44,7 @@ class Plan:
         crystals: called for a fresh iterator over the crystals, in any order.
         total: number of crystals.
         origin: what the manifest states about the source.
+        adds: whether rows that the dataset folder holds already are kept, unless the source has their crystals.
     """
 
     blueprint: Blueprint
@@ -45,6 +52,7 @@ class Plan:
     crystals: Callable[[], Iterable[Crystal]]
     total: int
     origin: Mapping[str, Any] = field(default_factory=dict)
+    adds: bool = False
 
     def row_key(self, crystal: Crystal) -> str:
         """A hash of everything a row is made from, besides the blueprint: the crystal's data and its density."""
@@ -99,6 +107,8 @@ def build_dataset(
         OSError: the disk is full or not writable; finished rows are kept.
     """
     check_output_folder(out)
+    if plan.adds:
+        _check_same_form(plan.blueprint, out)
     store = RowStore(out / WORK / settings_key(plan.blueprint))
     count = Counter(done=0, failed=0)
     in_flight: dict[str, str] = {}  # keys as of when the work was handed out: the source may change meanwhile
@@ -136,7 +146,7 @@ def check_output_folder(out: Path) -> None:
             manifest = read_manifest(out)
         except DataError:
             manifest = {}
-        if "builder_version" not in manifest and not {p.name for p in out.iterdir()} <= {"descriptions.json"}:
+        if "builder_version" not in manifest:
             raise DataError(f"{out} holds other files, which a build would replace; give a new folder with --out.")
     elif out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give a folder with --out.")
@@ -146,8 +156,6 @@ def settings_key(blueprint: Blueprint) -> str:
     """A hash of everything a row depends on besides its crystal; titles and licenses do not count."""
     parts = {
         "builder": BUILDER_VERSION,
-        "plane": asdict(blueprint.plane),
-        "regrid": blueprint.regrid,
         "schema": str(row_schema(blueprint.facts.columns)),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -158,11 +166,43 @@ def _assemble(plan: Plan, store: RowStore, out: Path) -> Report:
     failed = {one: failure for one, key in wanted.items() if (failure := store.failure(one, key))}
     kinds = dict(sorted(Counter(failure.kind for failure in failed.values()).items()))
     _write_failures(out / "failures.csv", failed)
-    rows = (row for one, key in wanted.items() if (row := store.row(one, key)) is not None)
-    written = write_dataset(out, plan.blueprint, rows, {**plan.origin, "failures": kinds})
+    made = Counter[str]()
+
+    def rows() -> Iterator[tuple[str, pa.Table]]:
+        for one, key in wanted.items():
+            if (row := store.row(one, key)) is not None:
+                made["rows"] += 1
+                yield one, row
+
+    kept = _old_rows(out, wanted) if plan.adds else iter(())
+    merged = (row for _, row in heapq.merge(rows(), kept, key=lambda item: item[0]))
+    written = write_dataset(out, plan.blueprint, merged, {**plan.origin, "failures": kinds})
     # Neither a row nor a failure: it changed at the source, or was damaged on disk, after it was made.
-    changed = len(wanted) - len(failed) - written
+    changed = len(wanted) - len(failed) - made["rows"]
     return Report(out, written, kinds, sum(failure.retryable for failure in failed.values()) + changed)
+
+
+def _check_same_form(blueprint: Blueprint, out: Path) -> None:
+    """Refuse to add to what is absent, damaged, another dataset, or of other columns. Raises DataError."""
+    dataset = DatasetFolder(out, "Build it without --add.")
+    if dataset.facts.id != blueprint.facts.id:
+        raise DataError(f"{out} holds {dataset.facts.id}, not {blueprint.facts.id}; give its own folder with --out.")
+    if dataset.facts.columns != blueprint.facts.columns or dataset.manifest.get("builder_version") != BUILDER_VERSION:
+        raise DataError(f"{out} was built in another form or with other columns; build it again without --add.")
+    dataset.verify()
+
+
+def _old_rows(out: Path, replaced: Collection[str]) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of a dataset folder as single-row tables with their ids, sorted, without those that are replaced."""
+
+    def of(split: str) -> Iterator[tuple[str, pa.Table]]:
+        with pq.ParquetFile(out / f"{split}.parquet") as file:
+            for batch in file.iter_batches(_OLD_ROWS_AT_ONCE):
+                for number, one in enumerate(batch.column("id").to_pylist()):
+                    if one not in replaced:
+                        yield one, pa.Table.from_batches([batch.slice(number, 1)])
+
+    return heapq.merge(*(of(split) for split in SPLITS), key=lambda item: item[0])
 
 
 def _write_failures(path: Path, failed: Mapping[str, Failure]) -> None:

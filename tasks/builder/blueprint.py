@@ -1,15 +1,14 @@
-"""The blueprint of a dataset: its facts, how its slices are cut, and the schema of its rows."""
+"""The blueprint of a dataset: its facts, which crystals it takes, and the schema of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from ...benchmark.columns import Column
 from ..datasets import DatasetFacts
-from .slices import PlaneSettings
 
 _TYPES = {
     "string": pa.string(),
@@ -25,21 +24,23 @@ class Blueprint:
     """How rows are made, and how the dataset describes them.
 
     Attributes:
-        facts: what the manifest states about the dataset; slices get the size of the plane.
-        plane: which plane is cut.
-        regrid: go through a grid of this many points per cube axis (the paper's route); None cuts the plane directly.
+        facts: what the manifest states about the dataset.
         notes: template of the card's section on sources and limits, in `tasks/data/templates`.
     """
 
     facts: DatasetFacts
-    plane: PlaneSettings = field(default_factory=PlaneSettings)
-    regrid: int | None = None
     notes: str = "user-folder"
 
-    def __post_init__(self) -> None:
-        shape = (self.plane.size, self.plane.size)
-        columns = (replace(c, shape=shape) if c.kind == "array" else c for c in self.facts.columns)
-        object.__setattr__(self, "facts", replace(self.facts, columns=tuple(columns)))
+    @property
+    def is_cubic(self) -> bool:
+        """Whether only cubic F-centred crystals are taken."""
+        return any(column.name == "cube" for column in self.facts.columns)
+
+    @property
+    def density_channels(self) -> list[str]:
+        """The channels that are stored."""
+        names = (column.name for column in self.facts.columns)
+        return [name.removeprefix("structure_factors_") for name in names if name.startswith("structure_factors_")]
 
 
 def row_schema(columns: Iterable[Column]) -> pa.Schema:

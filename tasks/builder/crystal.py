@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from ...benchmark.errors import DataError, ServiceError
 from ..composition import parse_formula
 from .densities import Volume
@@ -91,22 +93,33 @@ def analyze_symmetry(structure: Any) -> Symmetry:
     return Symmetry(structure.composition.reduced_formula, analyzer.get_space_group_number(), float(primitive.volume))
 
 
-def check_crystal(volume: Volume, edge: float, symmetry: Symmetry, formula: str) -> None:
-    """Reject a density that does not belong to a face-centred-cubic crystal of the given formula.
+def check_cubic(volume: Volume, symmetry: Symmetry) -> None:
+    """Reject a crystal that is not face-centred cubic, or whose density is that of a supercell.
+
+    Raises:
+        CrystalError: it has another lattice.
+    """
+    try:
+        cells = round(abs(np.linalg.det(volume.cube_matrix)))  # cells in the conventional cube: 4, or 1
+    except DataError as error:
+        raise CrystalError("not cubic", str(error)) from error
+    if symmetry.spacegroup not in FCC_SPACEGROUPS:
+        raise CrystalError("not cubic", f"its space group is {symmetry.spacegroup}, which is not cubic F-centred")
+    if abs(cells * volume.cell_volume / (4 * symmetry.primitive_volume) - 1) > 0.05:
+        raise CrystalError("not cubic", "its cell is a supercell; give the density of the primitive or the cubic cell")
+
+
+def check_composition(volume: Volume, symmetry: Symmetry, formula: str) -> None:
+    """Reject a density that has no electrons or belongs to a crystal of another formula.
 
     Args:
         volume: the density.
-        edge: of the conventional cube that the slices refer to, A.
-        symmetry: of the density's structure.
+        symmetry: of its structure.
         formula: the formula that the row will state.
 
     Raises:
-        CrystalError: another lattice, a supercell, another composition, or a density without electrons.
+        CrystalError: it does.
     """
-    if symmetry.spacegroup not in FCC_SPACEGROUPS:
-        raise CrystalError("not cubic", f"its space group is {symmetry.spacegroup}, which is not cubic F-centred")
-    if abs(edge**3 / (4 * symmetry.primitive_volume) - 1) > 0.05:
-        raise CrystalError("not cubic", "its cell is a supercell; give the density of the primitive or the cubic cell")
     if volume.integral("total") <= 0:
         raise CrystalError("broken density", "its density does not integrate to a positive number of electrons")
     from pymatgen.core import Element

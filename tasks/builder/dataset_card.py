@@ -38,6 +38,7 @@ def dataset_card(blueprint: Blueprint, manifest: Mapping[str, Any], sources: Map
     return environment.get_template("card.md.jinja").render(
         header=yaml.safe_dump(card_header(blueprint.facts, blueprint.facts.license), sort_keys=False).strip(),
         facts=blueprint.facts,
+        blueprint=blueprint,
         manifest=manifest,
         n=sum(manifest["rows"].values()),
         meaning=_MEANING,

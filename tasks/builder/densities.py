@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.errors import DataError, MissingExtraError
+from ..density.lattice import conventional_matrix
 
 CHANNELS = ("total", "spin", "deformation")
 # pymatgen calls the second block of a CHGCAR `diff`: spin up minus spin down.
@@ -68,44 +68,6 @@ class Volume:
         return float(self.channels[channel].mean(dtype=np.float64) * self.cell_volume)
 
 
-def conventional_matrix(lattice: np.ndarray, tolerance: float = 1e-2) -> np.ndarray:
-    """The integer matrix that transforms an F-centred cubic cell into its conventional cube.
-
-    Args:
-        lattice: cell vectors as rows, shape (3, 3), Angstrom; primitive or conventional, in any orientation.
-        tolerance: accepted relative deviation from a cube.
-
-    Returns:
-        M, integers of shape (3, 3); the rows of `M @ lattice` are orthogonal, equally long and right-handed.
-
-    Raises:
-        DataError: the cell is neither the primitive nor the conventional cell of an F-centred cubic lattice.
-    """
-    lengths = np.linalg.norm(lattice, axis=1)
-    volume = abs(np.linalg.det(lattice))
-    for cells in (1, 4):  # already conventional, or primitive
-        edge = (cells * volume) ** (1 / 3)
-        if cells == 1 and not np.allclose(lengths, edge, rtol=tolerance):
-            continue
-        candidates = np.array(list(itertools.product(range(-2, 3), repeat=3)))
-        fits = np.abs(np.linalg.norm(candidates @ lattice, axis=1) - edge) < tolerance * edge
-        triples = np.array(list(itertools.permutations(candidates[fits].tolist(), 3))).reshape(-1, 3, 3)
-        cubes = triples @ lattice
-        gram = cubes @ cubes.transpose(0, 2, 1)
-        square = np.abs(gram - edge**2 * np.eye(3)).max(axis=(1, 2)) < tolerance * edge**2
-        right = triples[square & (np.linalg.det(cubes) > 0)]
-        if len(right):
-            # Of the 24 settings, take the one whose [111] follows the body diagonal of the given cell: that is the
-            # three-fold axis of the usual primitive cell, and it maps a conventional cell onto itself.
-            diagonal = lattice.sum(axis=0)
-            along = np.round((right.sum(axis=1) @ lattice) @ diagonal, 6)
-            return right[np.lexsort((*-right.reshape(-1, 9).T[::-1], -along))[0]]
-    raise DataError(
-        "the cell is not cubic F-centred (neither its primitive nor its conventional cell); "
-        "give a face-centred-cubic crystal, or transform the density to such a cell first."
-    )
-
-
 def read_volume(path: Path) -> Volume:
     """Read an `.npz` of this project, a VASP CHGCAR, or a `.json.gz` of the Materials Project.
 
@@ -129,6 +91,19 @@ def read_volume(path: Path) -> Volume:
         ) from error
     check_volume(volume, str(path))
     return volume
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """The metadata of the calculation in an `.npz` of this project, without its grids; empty where it has none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["meta"])) if "meta" in file.files else {}
+    except (OSError, *READ_ERRORS) as error:
+        raise DataError(f"{path} cannot be read as a density ({type(error).__name__}); copy it again.") from error
 
 
 def check_volume(volume: Volume, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The raw folder from which `ecd-fcc` is built: densities and a property table."""
+"""The raw folders from which `ecd-fcc` is built: densities, and a table of known values."""
 
 from __future__ import annotations
 
@@ -6,45 +6,57 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...benchmark.errors import DataError
-from ...benchmark.storage import write_json
-from ..datasets.ecd_fcc import FACTS, PROPERTIES
+from ...benchmark.task import SPLITS
+from ..datasets.ecd_fcc import FACTS, TABULATED
 from ..datasets.folder import DatasetFolder
 from .assembly import Plan
 from .blueprint import Blueprint
 from .crystal import Crystal, CrystalError
-from .densities import Volume, file_version, read_volume
+from .densities import Volume, file_version, read_meta, read_volume
 from .descriptions import structure_hash
-from .slices import PlaneSettings
 
 # The densities integrate to the number of valence electrons; a larger deviation means a damaged file.
 _ELECTRON_TOLERANCE = 1e-3
 _ID = re.compile(r"[A-Za-z0-9-]+")
-_TABLE, _DESCRIPTIONS = "properties.csv", "descriptions.json"
+TABLE = "known_values.csv"
 
-# Columns of the property table; `is_metal` follows from the gap.
-_TABULATED = {column.name: column.kind for column in PROPERTIES if column.name != "is_metal"}
-# Columns that have another name in the property table. Empty cells are unknown values.
-_TABLE_NAMES = {"band_gap": "band_gap_pbe", "formation_energy_per_atom_source": "formation_energy_source"}
+# The sources of a value in the order in which they are asked; a modulus of zero or less is passed over. Formation
+# energies come from one source, since those of others are on other scales of energy.
+_SOURCES = {
+    "k_vrh": ("paper", "elastic_tensor_2015", "mp_6059"),
+    "g_vrh": ("paper", "elastic_tensor_2015", "mp_6059"),
+    "formation_energy_per_atom": ("paper",),
+    "band_gap_mp": ("paper", "dielectric_constant", "megnet_pbe"),
+}
+_POSITIVE = ("k_vrh", "g_vrh")
+# What is computed with a density, by its name in the density's file.
+_COMPUTED = {
+    "band_gap": "band_gap_pbe_eV",
+    "total_magnetization": "total_magnetization_muB",
+    "fermi_energy": "fermi_eV",
+    "energy_rel_atoms": "energy_rel_atoms_eV",
+}
 
 
 @dataclass(frozen=True)
-class RawFolder:
-    """Densities as `densities/ID.npz`."""
+class RawFolders:
+    """Densities as `densities/ID.npz` in one of several folders."""
 
-    folder: Path
+    folders: tuple[Path, ...]
 
     def density(self, crystal: Crystal) -> Volume:
         """Read one density and check its electron count. Raises CrystalError where it is missing or damaged."""
+        path = self.path(crystal.id)
         try:
-            volume = read_volume(self._path(crystal))
+            volume = read_volume(path)
         except DataError as error:
-            raise CrystalError("broken density", str(error).replace(f"{self.folder}/", "")) from error
+            raise CrystalError("broken density", str(error).replace(f"{path.parent}/", "")) from error
         expected, found = volume.meta["n_electrons"], volume.integral("total")
         if abs(expected - found) > _ELECTRON_TOLERANCE:
             raise CrystalError(
@@ -56,86 +68,133 @@ class RawFolder:
 
     def version(self, crystal: Crystal) -> str:
         """That of its file."""
-        return file_version(self._path(crystal))
+        return file_version(self.path(crystal.id))
 
-    def _path(self, crystal: Crystal) -> Path:
-        return self.folder / "densities" / f"{crystal.id}.npz"
+    def path(self, sample_id: str) -> Path:
+        """The file of a density, in the first folder that has it."""
+        paths = [folder / "densities" / f"{sample_id}.npz" for folder in self.folders]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def ids(self) -> list[str]:
+        """The crystals that have a density, sorted."""
+        files = (path for folder in self.folders for path in (folder / "densities").glob("*.npz"))
+        return sorted({path.stem for path in files if not path.name.startswith(".")})
 
 
-def plan_ecd_fcc(raw: Path, out: Path, plane: PlaneSettings, regrid: int | None) -> Plan:
-    """Plan a build of `ecd-fcc` from its raw folder; descriptions stored in `out` are reused.
+def plan_ecd_fcc(raw: Sequence[Path], out: Path) -> Plan:
+    """Plan a build of `ecd-fcc` from its raw folders; texts that `out` holds of the same structures are reused.
+
+    Args:
+        raw: folders with `densities/ID.npz`, one of them with the table of known values.
+        out: the dataset folder.
 
     Raises:
-        DataError: the raw folder is incomplete, or its table is not that of ecd-fcc.
+        DataError: a folder is incomplete, or the table is not that of ecd-fcc.
     """
-    for name in ("densities", _TABLE):
-        if not (raw / name).exists():
-            raise DataError(f"{raw} holds no {name}; give the raw folder of ecd-fcc.")
-    records, texts = _read_properties(raw / _TABLE), _read_descriptions(out / _DESCRIPTIONS)
-    crystals = [_crystal(record, texts.get(sample_id)) for sample_id, record in sorted(records.items())]
-    blueprint = Blueprint(FACTS, plane, regrid, notes="ecd-fcc")
-    return Plan(blueprint, RawFolder(raw.resolve()), lambda: crystals, len(crystals))
+    for folder in raw:
+        if not (folder / "densities").is_dir():
+            raise DataError(f"{folder} holds no folder densities; give the raw folders of ecd-fcc.")
+    tables = [folder / TABLE for folder in raw if (folder / TABLE).exists()]
+    if not tables:
+        raise DataError(f"None of the folders holds {TABLE}; give the raw folder of ecd-fcc that does.")
+    known, texts = _read_known_values(tables[0]), known_texts(out)
+    source = RawFolders(tuple(folder.resolve() for folder in raw))
+    crystals = [_crystal(one, known.get(one), source, texts.get(one)) for one in source.ids()]
+    return Plan(Blueprint(FACTS, notes="ecd-fcc"), source, lambda: crystals, len(crystals))
 
 
-def store_descriptions(raw: Path, out: Path) -> None:
-    """Keep the descriptions of a built dataset in its folder, each with the hash of the structure it describes."""
-    texts = {}
-    for row in _built_rows(out):
-        structure = read_volume(raw / "densities" / f"{row['id']}.npz").structure
-        texts[row["id"]] = {"structure": structure_hash(structure.as_dict()), "text": row["text_all"]}
-    write_json(out / _DESCRIPTIONS, dict(sorted(texts.items())))
+def known_texts(folder: Path) -> dict[str, tuple[str, str]]:
+    """The full descriptions that a dataset folder holds, each with the hash of the structure it describes, by id."""
+    from pymatgen.core import Structure
 
-
-def _built_rows(out: Path) -> Iterator[dict[str, Any]]:
-    dataset = DatasetFolder(out, "Build it again.")
-    return (row for split in dataset.manifest["rows"] for row in dataset.stream(split, ["id", "text_all"]))
-
-
-def _read_descriptions(file: Path) -> dict[str, dict[str, str]]:
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except ValueError as error:
-        raise DataError(f"{file} cannot be read; delete it to generate all descriptions again.") from error
+        dataset = DatasetFolder(folder, "Build it again.")
+        rows = [row for split in SPLITS for row in dataset.stream(split, ["id", "structure", "text_all"])]
+    except DataError:  # an empty folder, or another form
+        return {}
+    texts = {}
+    for row in rows:
+        crystal = json.loads(row["structure"])
+        structure = Structure(crystal["lattice"], crystal["numbers"], crystal["frac_coords"])
+        texts[row["id"]] = (row["text_all"], structure_hash(structure.as_dict()))
+    return texts
 
 
-def _read_properties(path: Path) -> dict[str, dict[str, str]]:
+def _read_known_values(path: Path) -> dict[str, dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             records = list(csv.DictReader(file))
     except (UnicodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV table; give the property table of ecd-fcc.") from error
-    needed = {"material_id", "formula", "spacegroup", *(_TABLE_NAMES.get(name, name) for name in _TABULATED)}
+        raise DataError(f"{path} is not a CSV table; give the table of known values of ecd-fcc.") from error
+    needed = {"material_id", "formula", "spacegroup", "paper_g_voigt", "paper_g_reuss"}
+    needed |= {f"{source}_{_plain(name)}" for name, sources in _SOURCES.items() for source in sources}
+    needed |= {f"paper_{_plain(column.name)}" for column in TABULATED}
     if not records or (absent := needed - set(records[0])):
         what = f"lacks the columns {', '.join(sorted(absent))}" if records else "is empty"
-        raise DataError(f"{path} {what}; give the property table of ecd-fcc.")
-    properties = {record["material_id"]: record for record in records}
-    if len(properties) < len(records):
+        raise DataError(f"{path} {what}; give the table of known values of ecd-fcc.")
+    known = {record["material_id"]: record for record in records}
+    if len(known) < len(records):
         raise DataError(f"{path} has a material_id more than once; keep one row per material_id.")
-    for sample_id, record in properties.items():
+    for sample_id, record in known.items():
         if not record["spacegroup"].isdigit():
             raise DataError(f"{path}: the space group of {sample_id} is not a number; give the international one.")
-        if not _ID.fullmatch(sample_id):
-            raise DataError(f"{path} has the id '{sample_id}'; ids are letters, digits and hyphens.")
-    return properties
+    return known
 
 
-def _crystal(record: dict[str, str], text: dict[str, str] | None) -> Crystal:
-    values: dict[str, Any] = {name: _value(record, name, kind) for name, kind in _TABULATED.items()}
+def _crystal(
+    sample_id: str, record: Mapping[str, str] | None, source: RawFolders, text: tuple[str, str] | None
+) -> Crystal:
+    if not _ID.fullmatch(sample_id):
+        raise DataError(f"There is a density of '{sample_id}'; ids are letters, digits and hyphens.")
+    meta = read_meta(source.path(sample_id))
+    values: dict[str, Any] = {name: meta.get(key) for name, key in _COMPUTED.items()}
     values["is_metal"] = None if values["band_gap"] is None else values["band_gap"] == 0
-    known = (text["text"], text["structure"]) if text else None
-    return Crystal(record["material_id"], values, record["formula"], int(record["spacegroup"]), known)
+    values |= {name: None for column in TABULATED for name in [column.name]}
+    values |= dict(_tabulated(record or {}))
+    if record is None:  # described by its density alone
+        return Crystal(sample_id, values, known_text=text)
+    return Crystal(sample_id, values, record["formula"], int(record["spacegroup"]), text)
 
 
-def _value(record: dict[str, str], name: str, kind: str) -> float | str | None:
-    cell = record[_TABLE_NAMES.get(name, name)]
-    if kind == "string" or not cell:
-        return cell or None
+def _tabulated(record: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Known values of a crystal, those with several sources with the name of the one that was taken."""
+    for column in TABULATED:
+        yield column.name, _number(record, f"paper_{_plain(column.name)}")
+    for name, sources in _SOURCES.items():
+        value, taken = None, None
+        for source in sources:
+            found = _number(record, f"{source}_{_plain(name)}")
+            if found is not None and _is_physical(record, name, source, found):
+                value, taken = found, source
+                break
+        yield name, value
+        yield f"{name}_source", taken
+
+
+def _is_physical(record: Mapping[str, str], name: str, source: str, value: float) -> bool:
+    """Whether a stable crystal can have this value: moduli above zero, Reuss averages not above Voigt averages."""
+    if name not in _POSITIVE:
+        return True
+    if name == "g_vrh" and source == "paper":
+        voigt, reuss = _number(record, "paper_g_voigt"), _number(record, "paper_g_reuss")
+        return voigt is not None and reuss is not None and 0 < reuss <= voigt * (1 + 1e-6)
+    return value > 0
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix("_mp")
+
+
+def _number(record: Mapping[str, str], column: str) -> float | None:
+    cell = record.get(column, "")
+    if not cell:
+        return None
     try:
         number = float(cell)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise DataError(
-            f"{_TABLE}: {name} of {record['material_id']} is '{cell}', not a number; leave unknown values empty."
+            f"{TABLE}: {column} of {record['material_id']} is '{cell}', not a number; leave unknown values empty."
         )
     return number

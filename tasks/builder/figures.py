@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.storage import write_atomically
+from ..density.views import picture_of, view_columns
 from .blueprint import Blueprint
 from .summary import Summary
 
@@ -52,7 +53,7 @@ class Gallery:
     """Picks two dozen slices per channel for display, independent of the order of rows; noise is skipped."""
 
     def __init__(self, channels: Sequence[str]) -> None:
-        self._chosen: dict[str, list[tuple[int, str, str, bytes]]] = {channel: [] for channel in channels}
+        self._chosen: dict[str, list[tuple[int, str, str, dict[str, Any]]]] = {channel: [] for channel in channels}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Consider a row. A hash of its id decides, so an added row displaces at most one other."""
@@ -60,7 +61,8 @@ class Gallery:
         for channel, chosen in self._chosen.items():
             if not row[f"is_noise_{channel}"]:
                 push = heapq.heappush if len(chosen) < _ACROSS * _DOWN else heapq.heappushpop
-                push(chosen, (rank, row["id"], row["formula"], row[f"image_{channel}"]))
+                cells = {name: row[name] for name in view_columns(row, channel, in_plane=True)}
+                push(chosen, (rank, row["id"], row["formula"], cells))
 
     def draw(self, out: Path) -> None:
         """Write `gallery_<channel>.png` for each channel that has a slice to show (Figures 2 and 3 of the paper)."""
@@ -72,7 +74,7 @@ class Gallery:
                 path.unlink(missing_ok=True)
 
 
-def _sheet(chosen: Sequence[tuple[int, str, str, bytes]]) -> Any:
+def _sheet(chosen: Sequence[tuple[int, str, str, Mapping[str, Any]]]) -> Any:
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -82,8 +84,8 @@ def _sheet(chosen: Sequence[tuple[int, str, str, bytes]]) -> Any:
     axes = figure.subplots(rows, _ACROSS, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
-    for axis, (_, sample_id, formula, image) in zip(axes, chosen, strict=False):
-        axis.imshow(np.asarray(Image.open(io.BytesIO(image))))
+    for axis, (_, sample_id, formula, cells) in zip(axes, chosen, strict=False):
+        axis.imshow(np.asarray(Image.open(io.BytesIO(picture_of(cells)))))
         axis.set_title(f"{formula}\n{sample_id}", fontsize=7)
     return figure
 

@@ -20,7 +20,6 @@ from .assembly import WORK, Plan
 from .blueprint import Blueprint
 from .crystal import FCC_SPACEGROUPS, Crystal
 from .materials_project import FIELDS, KINDS, MaterialsProject, flatten
-from .slices import PlaneSettings
 
 DEFAULT_FILTER: dict[str, Any] = {"is_stable": True, "spacegroup_number": list(FCC_SPACEGROUPS)}
 _IDS_PER_QUERY = 200
@@ -60,8 +59,6 @@ class Selection:
 def plan_mp_fcc(
     project: MaterialsProject,
     out: Path,
-    plane: PlaneSettings,
-    regrid: int | None,
     filters: Mapping[str, Any],
     ids: Sequence[str] | None = None,
     limit: int | None = None,
@@ -72,8 +69,6 @@ def plan_mp_fcc(
     Args:
         project: the Materials Project, with the user's key.
         out: the dataset folder; the selection is kept in its work folder.
-        plane: which plane is cut.
-        regrid: as `Blueprint.regrid`.
         filters: which crystals, as `read_filter` returns them.
         ids: these crystals instead of those that match the filters.
         limit: only the first so many, for a trial.
@@ -87,7 +82,7 @@ def plan_mp_fcc(
         ServiceError, KeyRejectedError: the server does not answer, or does not accept the key.
     """
     selection = select(project, out / WORK, filters, ids, progress)
-    blueprint = Blueprint(FACTS, plane, regrid, notes="mp-fcc")
+    blueprint = Blueprint(FACTS, notes="mp-fcc")
     origin = {
         "source": {
             "database": selection.database,

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ...benchmark.errors import DataError
 from ..composition import parse_formula
 from ..datasets.crystals import text_tiers
+from ..density.pictures import is_noise
+from ..density.views import plane_of, view_columns, volume_of
 from ..splits import hashed_fold, hashed_split
 from .blueprint import Blueprint, row_schema
-from .crystal import Crystal, CrystalError, analyze_symmetry, check_crystal
+from .crystal import Crystal, CrystalError, analyze_symmetry, check_composition, check_cubic
 from .densities import Volume
 from .descriptions import structure_hash
-from .pictures import RENDERING, encode_png, is_noise, render
-from .slices import slice_plane, slice_regridded
+from .reduction import reduce_density
 
-# Slices are stored in steps of 1e-6 e/A^3: far finer than the accuracy of the densities, and coarse enough that the
-# last bits, which differ between processors, do not change what is stored. The step is decimal because values of a
-# float32 grid are binary fractions, which can lie half-way between binary steps but never between decimal ones.
-_DECIMALS = 6
+# Digits of an error that are stored: the others depend on the processor.
+_ERROR_DIGITS = 2
 
 
 def make_row(
@@ -37,19 +36,15 @@ def make_row(
         describe: returns the full text for a pymatgen structure dict.
 
     Raises:
-        CrystalError: the crystal is not face-centred cubic or has another formula, a channel is missing, or it cannot
-            be described.
+        CrystalError: the crystal is not face-centred cubic where only such crystals are taken, has another formula, a
+            channel is missing, or it cannot be described.
     """
-    try:
-        primitive_cells = round(4 / abs(np.linalg.det(volume.cube_matrix)))
-    except DataError as error:
-        raise CrystalError("not cubic", str(error)) from error
-    edge = float((4 * volume.cell_volume / primitive_cells) ** (1 / 3))
     symmetry = analyze_symmetry(volume.structure)
     formula, spacegroup = crystal.formula or symmetry.formula, crystal.spacegroup or symmetry.spacegroup
     system = "-".join(sorted(parse_formula(formula)))
-    check_crystal(volume, edge, symmetry, formula)
-    slices = dict(_slice_columns(volume, blueprint))
+    if blueprint.is_cubic:
+        check_cubic(volume, symmetry)
+    check_composition(volume, symmetry, formula)
     description = _description(crystal, volume.structure.as_dict(), describe)
     row = {
         "id": crystal.id,
@@ -57,13 +52,13 @@ def make_row(
         "chemical_system": system,
         "spacegroup": spacegroup,
         "n_sites": len(volume.numbers),
-        "lattice_parameter": round(edge, 6),
+        "cell_volume": round(volume.cell_volume, 6),
         "n_electrons": round(volume.integral("total"), 4),
         "split_official": hashed_split(crystal.id),
         "split_grouped": hashed_split(system),
         "fold_official": hashed_fold(crystal.id),
         "fold_grouped": hashed_fold(system),
-        **slices,
+        **_density_cells(volume, blueprint),
         **{f"text_{tier}": text for tier, text in text_tiers(formula, description).items()},
         **crystal.properties,
     }
@@ -76,20 +71,28 @@ def _description(crystal: Crystal, structure: dict[str, Any], describe: Callable
     return text if described == structure_hash(structure) else describe(structure)
 
 
-def _slice_columns(volume: Volume, blueprint: Blueprint) -> Iterator[tuple[str, Any]]:
-    size = blueprint.plane.size
-    for channel in blueprint.facts.channels:
+def _density_cells(volume: Volume, blueprint: Blueprint) -> dict[str, Any]:
+    channels = {}
+    for channel in blueprint.density_channels:
         if channel in volume.channels:
-            values = (
-                slice_plane(volume, channel, blueprint.plane)
-                if blueprint.regrid is None
-                else slice_regridded(volume, channel, blueprint.plane, blueprint.regrid)
-            )
+            channels[channel] = volume.channels[channel]
         elif channel == "spin":  # without spin polarisation, spin up equals spin down everywhere
-            values = np.zeros((size, size))
+            channels[channel] = np.zeros_like(volume.channels["total"])
         else:
             raise CrystalError("no density", f"the file holds no {channel} density")
-        density = np.round(values, _DECIMALS).astype(np.float32) + np.float32(0)  # no negative zeros
-        yield f"image_{channel}", {"bytes": encode_png(render(density, RENDERING[channel])), "path": None}
-        yield f"density_{channel}", density.tolist()
-        yield f"is_noise_{channel}", is_noise(density)
+    reduction = reduce_density(replace(volume, channels=channels))
+    factors = reduction.factors if blueprint.is_cubic else replace(reduction.factors, cube=None)
+    cells = factors.to_cells()
+    return {
+        **{name: cell if isinstance(cell, str) else cell.tolist() for name, cell in cells.items()},
+        "resolution": factors.resolution,
+        "is_accurate": reduction.is_accurate,
+        **{f"is_noise_{channel}": _is_noise(cells, channel, blueprint.is_cubic) for channel in channels},
+        **{f"error_{channel}": float(f"{error:.{_ERROR_DIGITS - 1}e}") for channel, error in reduction.error.items()},
+    }
+
+
+def _is_noise(cells: Mapping[str, Any], channel: str, is_cubic: bool) -> bool:
+    """Whether the plane of a channel, or the volume of a crystal that has no such plane, is noise throughout."""
+    seen = {name: cells[name] for name in view_columns(list(cells), channel, in_plane=is_cubic)}
+    return is_noise(plane_of(seen) if is_cubic else volume_of(seen))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ...benchmark.errors import DataError, EcdbenchError, ServiceError
 from .blueprint import Blueprint
@@ -74,11 +75,19 @@ class RowJob:
         return _thread.describer
 
 
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_HasId)  # a crystal, or a structure to compute
+
+
 def run_jobs(
-    crystals: Iterable[Crystal],
-    job: Callable[[Crystal], Outcome],
+    crystals: Iterable[_Item],
+    job: Callable[[_Item], Outcome],
     pool: Pool,
-    keep: Callable[[Crystal, Outcome], None],
+    keep: Callable[[_Item, Outcome], None],
 ) -> None:
     """Run `job` on every crystal with a bounded number in flight, however many there are.
 
@@ -96,7 +105,7 @@ def run_jobs(
         EcdbenchError, OSError: whatever `job` raises, since no crystal can succeed then.
     """
     unanswered = 0
-    suspects: list[Crystal] = []
+    suspects: list[_Item] = []
     for crystal, outcome in _run(crystals, job, pool, lambda: pool.slots):
         if outcome is None:
             suspects.append(crystal)
@@ -114,10 +123,10 @@ def run_jobs(
 
 
 def _run(
-    crystals: Iterable[Crystal], job: Callable[[Crystal], Outcome], pool: Pool, slots: Callable[[], int]
-) -> Iterator[tuple[Crystal, Outcome | None]]:
+    crystals: Iterable[_Item], job: Callable[[_Item], Outcome], pool: Pool, slots: Callable[[], int]
+) -> Iterator[tuple[_Item, Outcome | None]]:
     """Yield each crystal with its outcome, or None where its worker died."""
-    in_flight: dict[Future[Outcome], Crystal] = {}
+    in_flight: dict[Future[Outcome], _Item] = {}
     waiting = iter(crystals)
     more = True
     while more or in_flight:

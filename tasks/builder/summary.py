@@ -23,7 +23,7 @@ class Summary:
 
     Attributes:
         count: number of rows so far.
-        noise: by channel, number of rows whose slice is numerical noise.
+        noise: by channel, number of rows whose density is numerical noise.
         sources: values that occur in the `*_source` columns, by column.
         values: numbers of each target; NaN where unknown.
         n_elements: number of elements in each row's formula.
@@ -31,7 +31,7 @@ class Summary:
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.count = 0
-        self.noise = dict.fromkeys(blueprint.facts.channels, 0)
+        self.noise = dict.fromkeys(blueprint.density_channels, 0)
         self.sources: dict[str, set[str]] = {}
         self.values = {target.name: array("d") for target in blueprint.facts.targets}
         self.n_elements = array("H")
@@ -40,8 +40,11 @@ class Summary:
             "formula": defaultdict(list),
             "chemical_system": defaultdict(list),
             "text_all": defaultdict(list),
-            **{f"image_{channel}": defaultdict(list) for channel in blueprint.facts.channels},
+            **{f"structure_factors_{channel}": defaultdict(list) for channel in blueprint.density_channels},
         }
+        self._errors = {channel: array("d") for channel in blueprint.density_channels}
+        self._accurate = array("B")
+        self._resolution = array("d")
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Add a row of the dataset."""
@@ -57,18 +60,34 @@ class Summary:
             if name.endswith("_source") and value:
                 self.sources.setdefault(name, set()).add(value)
         for name, seen in self._seen.items():
-            if name in row and not row.get(f"is_noise_{name.removeprefix('image_')}", False):
+            if not row.get(f"is_noise_{name.removeprefix('structure_factors_')}", False):
                 seen[_short_hash(row[name])].append(split)
+        for channel, errors in self._errors.items():
+            errors.append(row[f"error_{channel}"])
+        self._accurate.append(row["is_accurate"])
+        self._resolution.append(row["resolution"])
 
     def targets(self) -> dict[str, Any]:
         """By target: rows per split, range, mean, standard deviation and fraction of zeros."""
         splits = [SPLITS[index] for index in self._splits]
         return {name: describe_target(np.array(values), splits) for name, values in self.values.items()}
 
+    def densities(self) -> dict[str, Any]:
+        """Rows by resolution, rows that are less accurate than asked for, and median and largest error by channel."""
+        resolutions, counts = np.unique(np.array(self._resolution), return_counts=True)
+        return {
+            "rows_by_resolution": {f"{one:g}": int(count) for one, count in zip(resolutions, counts, strict=True)},
+            "less_accurate": self.count - sum(self._accurate),
+            "errors": {
+                channel: {"median": float(np.median(errors)), "largest": float(np.max(errors))}
+                for channel, errors in self._errors.items()
+            },
+        }
+
     def duplicates(self) -> dict[str, dict[str, int]]:
         """By column: how many rows share their value with another row, and how many holdout rows with a train row.
 
-        Slices of numerical noise are left out: they look alike without being duplicates.
+        Densities of numerical noise are left out: they look alike without being duplicates.
         """
         train, holdout = SPLITS.index("train"), SPLITS.index("holdout")
         return {
@@ -80,5 +99,5 @@ class Summary:
         }
 
 
-def _short_hash(value: str | bytes) -> bytes:
-    return hashlib.blake2b(value if isinstance(value, bytes) else value.encode(), digest_size=8).digest()
+def _short_hash(value: str | np.ndarray) -> bytes:
+    return hashlib.blake2b(value.encode() if isinstance(value, str) else value.tobytes(), digest_size=8).digest()

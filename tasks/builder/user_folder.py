@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -17,13 +17,13 @@ from ...benchmark.errors import DataError
 from ...benchmark.metrics import Kind
 from ...benchmark.task import Target
 from ..datasets import DatasetFacts
-from ..datasets.crystals import IDENTITY, TEXT_TIERS, crystal_columns
+from ..datasets.crystals import crystal_columns
 from ..datasets.mp_fcc import PROPERTIES
+from ..density.structure_factors import PROMOLECULE
 from .assembly import Plan
 from .blueprint import Blueprint
 from .crystal import Crystal, CrystalError
 from .densities import CHANNELS, Volume, file_version, read_volume
-from .slices import PlaneSettings
 
 TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
 # Properties whose unit and meaning need not be stated.
@@ -60,6 +60,7 @@ class DatasetDescription(BaseModel):
     citation: _Line = _NOT_STATED
     provenance: _Line = _NOT_STATED
     channels: tuple[str, ...] = ("total", "spin")
+    lattice: Literal["fcc", "any"] = "fcc"
     targets: dict[str, TargetDescription] = {}
 
 
@@ -93,17 +94,13 @@ class UserFolder:
         return next((path for path in paths if path.is_file()), None)
 
 
-def plan_user_folder(
-    name: str, source: Path, plane: PlaneSettings, regrid: int | None, limit: int | None = None
-) -> Plan:
+def plan_user_folder(name: str, source: Path, limit: int | None = None) -> Plan:
     """Plan the build of dataset `name` from a folder.
 
     Args:
         name: of the dataset: lower-case letters, digits, hyphens.
         source: folder with `properties.csv` (a column `id`, optionally `formula` and `spacegroup`, and numeric columns
             whose unit may follow in brackets), optionally `dataset.yaml`, and the densities.
-        plane: which plane is cut.
-        regrid: as `Blueprint.regrid`.
         limit: only the first so many crystals, for a trial.
 
     Raises:
@@ -120,8 +117,10 @@ def plan_user_folder(
     )
     facts = DatasetFacts(
         id=name,
-        title=description.title or f"(111) slices of the electron density of {len(records)} crystals",
-        columns=crystal_columns(description.channels, _property_columns(units, targets)),
+        title=description.title or f"electron densities of {len(records)} crystals",
+        columns=crystal_columns(
+            description.channels, _property_columns(units, targets), is_cubic=description.lattice == "fcc"
+        ),
         targets=targets,
         group="chemical system",
         provenance=description.provenance,
@@ -130,8 +129,7 @@ def plan_user_folder(
     )
     crystals = [_crystal(record, units, source / TABLE) for record in records][:limit]
     _check_classes(targets, crystals, source / TABLE)
-    blueprint = Blueprint(facts, plane, regrid)
-    return Plan(blueprint, UserFolder(source.resolve()), lambda: crystals, len(crystals))
+    return Plan(Blueprint(facts), UserFolder(source.resolve()), lambda: crystals, len(crystals))
 
 
 def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -164,8 +162,8 @@ def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
             units[match[1]] = match[2] or ""
     if len(set(names)) < len(names) or "id" not in names or not lines or not units:
         raise DataError(f"{path} needs rows, a column id and at least one property column, and no column twice.")
-    taken = {*(column.name for column in IDENTITY), "group", *(f"text_{tier}" for tier in TEXT_TIERS)}
-    taken |= {f"{kind}_{channel}" for kind in ("image", "density", "is_noise") for channel in CHANNELS}
+    views = {f"{kind}_{channel}" for kind in ("image", "density", "volume") for channel in (*CHANNELS, PROMOLECULE)}
+    taken = {column.name for column in crystal_columns(CHANNELS, ())} | views | {"group"}
     if clash := taken & set(units):
         raise DataError(f"{path} has the column {min(clash)}, a name that every dataset uses already; rename it.")
     if bad := next((number for number, line in enumerate(lines, 2) if len(line) != len(names)), None):

@@ -19,14 +19,16 @@ from ...benchmark.errors import DataError
 from ...benchmark.storage import replacing, write_json, write_text
 from ...benchmark.task import SPLITS
 from ..datasets.folder import MANIFEST, table_rows
+from ..density.pictures import NOISE_LEVEL, RENDERING
+from ..density.planes import PlaneSettings
 from .blueprint import Blueprint, row_schema
 from .croissant import write_croissant
 from .dataset_card import dataset_card
 from .figures import Gallery, draw_distributions
-from .pictures import NOISE_LEVEL, RENDERING
+from .reduction import ACCURACY, CORE_RADIUS
 from .summary import Summary
 
-BUILDER_VERSION = "3"
+BUILDER_VERSION = "4"
 _ROW_GROUP = 256
 # Level 19 saves another seventieth and takes thirteen times as long.
 _COMPRESSION = 9
@@ -47,7 +49,7 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
     Raises:
         DataError: there are no rows.
     """
-    summary, gallery = Summary(blueprint), Gallery(blueprint.facts.channels)
+    summary, gallery = Summary(blueprint), Gallery(blueprint.density_channels if blueprint.is_cubic else ())
     with open_splits(out, blueprint.facts.columns) as writer:
         for table in rows:
             row = writer.add(table)
@@ -61,13 +63,15 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
         "dataset": blueprint.facts.id,
         "builder_version": BUILDER_VERSION,
         "facts": asdict(blueprint.facts),
-        "plane": asdict(blueprint.plane),
-        "regrid": blueprint.regrid,
+        "plane": asdict(PlaneSettings()),
+        "accuracy": {channel: ACCURACY[channel] for channel in blueprint.density_channels},
+        "core_radius": CORE_RADIUS,
         "rendering": {name: asdict(RENDERING[name]) for name in blueprint.facts.channels},
         "noise_level": NOISE_LEVEL,
         **origin,
         "targets": summary.targets(),
         "noise": summary.noise,
+        "density": summary.densities(),
         "duplicates": summary.duplicates(),
         **writer.manifest_entries(),
     }

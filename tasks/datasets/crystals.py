@@ -12,14 +12,14 @@ TEXT_TIERS = ("single", "key", "all")
 _SENTENCE_END = re.compile(r"(?<=\.)\s+(?=[A-Z(])")
 # The rule that reproduces the key tier of the paper's Table 2.
 _KEY_SENTENCE = re.compile(r"\bbond lengths? (?:is|are)\b")
-# What every such dataset says of a crystal, before its slices.
+# What every such dataset says of a crystal, before its density.
 IDENTITY = (
     Column("id", "string", "id", description="id of the crystal at its source"),
     Column("formula", "string", "input", description="chemical formula"),
     Column("chemical_system", "string", "group", description="elements in alphabetical order"),
     Column("spacegroup", "integer", description="number of the space group"),
     Column("n_sites", "integer", description="atoms in the cell of the density"),
-    Column("lattice_parameter", "number", unit="A", description="edge of the conventional cube"),
+    Column("cell_volume", "number", unit="A^3", description="volume of the cell of the density"),
     Column("n_electrons", "number", description="integral of the total density over the cell"),
     Column("split_official", "string", "split", description="split, by a hash of the id"),
     Column(
@@ -33,25 +33,34 @@ IDENTITY = (
 )
 
 
-def crystal_columns(channels: Sequence[str], properties: Sequence[Column], size: int = 75) -> tuple[Column, ...]:
-    """Identity, slices of each channel, texts, then properties.
+def crystal_columns(channels: Sequence[str], properties: Sequence[Column], is_cubic: bool = True) -> tuple[Column, ...]:
+    """Identity, structure and structure factors of each channel, texts, then properties.
 
     Args:
         channels: density channels, the default first.
         properties: columns of role `target` or `property`.
-        size: points per side of a slice.
+        is_cubic: whether every crystal is cubic F-centred, so that planes can be cut.
     """
-    slices = [column for channel in channels for column in _slice_columns(channel, size)]
+    cube = Column("cube", "array", "input", (3, 3), description="conventional cube, in units of the cell vectors")
+    structure = (
+        Column("structure", "string", "input", description="lattice (A), atomic numbers, fractional coordinates; JSON"),
+        Column("symmetry", "string", "input", description="operations x' = R x + t that the density obeys; JSON"),
+        *((cube,) if is_cubic else ()),
+        Column("reflections", "array", "input", (None, 3), description="h k l of each class of equivalent reflections"),
+        Column("resolution", "number", unit="1/A", description="largest |G| of the reflections"),
+        Column("is_accurate", "boolean", description="whether every channel is as accurate as the card says"),
+    )
+    densities = [column for channel in channels for column in _density_columns(channel)]
     texts = [Column(f"text_{tier}", "string", "input", description=f"text tier {tier}") for tier in TEXT_TIERS]
-    return (*IDENTITY, *slices, *texts, *properties)
+    return (*IDENTITY, *structure, *densities, *texts, *properties)
 
 
-def _slice_columns(channel: str, size: int) -> list[Column]:
-    slice_of = f"slice of the {channel} density"
+def _density_columns(channel: str) -> list[Column]:
+    of = f"of the {channel} density"
     return [
-        Column(f"image_{channel}", "image", "input", description=f"{slice_of} as a picture"),
-        Column(f"density_{channel}", "array", "input", (size, size), "e/A^3", slice_of),
-        Column(f"is_noise_{channel}", "boolean", description=f"whether the {slice_of} is nothing but numerical noise"),
+        Column(f"structure_factors_{channel}", "array", "input", (None, 2), "e/A^3", f"Fourier coefficients {of}"),
+        Column(f"is_noise_{channel}", "boolean", description=f"whether the plane {of} is nothing but numerical noise"),
+        Column(f"error_{channel}", "number", description=f"RMS error {of} away from nuclei, over its range"),
     ]
 
 

@@ -75,14 +75,20 @@ def table_rows(table: pa.Table, columns: Mapping[str, Column]) -> list[dict[str,
         if pa.types.is_struct(column.type):
             cells[name] = column.field("bytes").to_pylist()
         elif pa.types.is_list(column.type):
-            shape = columns[name].shape
-            for _ in shape:
-                column = column.flatten()
-            flat = column.to_numpy(zero_copy_only=False).astype(np.float32)
-            cells[name] = list(flat.reshape(len(table), *shape))
+            cells[name] = _arrays(column, columns[name].shape)
         else:
             cells[name] = column.to_pylist()
     return [dict(zip(cells, values, strict=True)) for values in zip(*cells.values(), strict=True)]
+
+
+def _arrays(column: pa.Array, shape: tuple[int | None, ...]) -> list[np.ndarray]:
+    """The cells of an array column, float32."""
+    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+    for _ in shape:
+        column = column.flatten()
+    flat = column.to_numpy(zero_copy_only=False).astype(np.float32)
+    inner = [size for size in shape[1:] if size is not None]
+    return np.split(flat.reshape(-1, *inner), np.cumsum(lengths)[:-1])
 
 
 class DatasetFolder:

@@ -67,7 +67,7 @@ PROPERTIES = (
 
 FACTS = DatasetFacts(
     id="mp-fcc",
-    title="(111) slices of the electron density of face-centred-cubic crystals of the Materials Project",
+    title="electron densities of face-centred-cubic crystals of the Materials Project",
     columns=crystal_columns(CHANNELS, PROPERTIES),
     targets=(K_VRH, FORMATION_ENERGY, BAND_GAP, MAGNETIZATION),
     group="chemical system",

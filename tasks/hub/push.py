@@ -90,10 +90,16 @@ def stage_dataset(reference: str, data_dir: Path, out: Path, permitted: bool) ->
 
 
 def _dataset_folder(dataset: DatasetDefinition, data_dir: Path, scratch: Path) -> Path:
-    """The dataset as a folder; one whose files have another form is written to `scratch`."""
+    """The dataset as a folder that needs no ecdbench to be looked at: with the views that are synthesised here, and
+    files of another form as parquet; written to `scratch` where that differs from what is there."""
     opened = dataset.open(data_dir)
     if isinstance(opened, DatasetFolder):
-        return opened.folder
+        from ..builder.views_folder import has_views, write_views_folder
+
+        if has_views(opened):
+            return opened.folder
+        write_views_folder(opened, scratch)
+        return scratch
     from ..builder.table_folder import write_table_folder
 
     write_table_folder(dataset.facts, (dataset.manifest(data_dir) or {})["targets"], opened, scratch)

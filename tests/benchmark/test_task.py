@@ -44,9 +44,9 @@ def test_the_file_holds_no_other_row_and_goes_with_the_table():
 
 def test_rows_are_read_when_they_are_asked_for(monkeypatch):
     data = load_task("ecd-fcc/band_gap", text="all")
-    assert len(data.rows) == 188
+    assert len(data.rows) == 585
     first = data.rows[data.ids[0]]
     assert sorted(first) == ["density", "formula", "image", "text"]
     with pytest.raises(KeyError):
         data.rows["mp-0"]
-    assert len(load_task("ecd-fcc/formation_energy_per_atom").rows) == 56
+    assert len(load_task("ecd-fcc/formation_energy_per_atom").rows) == 459

@@ -63,14 +63,14 @@ def test_every_command_has_help_with_an_example(cli):
 def test_tasks(cli):
     table = cli("tasks")
     assert table.code == 0
-    assert "ecd-fcc/k_vrh" in table.out and "135 / 21 / 32" in table.out and "packaged" in table.out
+    assert "ecd-fcc/k_vrh" in table.out and "404 / 73 / 81" in table.out and "packaged" in table.out
     facts = {task["task"]: task for task in json.loads(cli("tasks", "--json").out)}
     assert facts["ecd-fcc/k_vrh"]["unit"] == "GPa"
     assert facts["sfe"]["rows"] == {"train": 95, "validation": 21, "holdout": 21}
     shown = cli("tasks", "show", "ecd-fcc/total_magnetization")
     assert "Most values are zero" in shown.out and "CC-BY-4.0" in shown.out
     rows = cli("tasks", "rows", "ecd-fcc/k_vrh").out.splitlines()
-    assert len(rows) == 189
+    assert len(rows) == 586
     assert "k_vrh" not in rows[0]
 
 
@@ -84,7 +84,7 @@ def test_models(cli):
 def test_evaluate_show_compare_leaderboard(cli):
     shown = cli("evaluate", "mean", "--task", "ecd-fcc/k_vrh")
     assert shown.code == 0
-    assert re.search(r"holdout\s+32\s+69\.9 \[", shown.out)
+    assert re.search(r"holdout\s+81\s+71\.1 \[", shown.out)
     one = cli("evaluate", "mean", "-t", "ecd-fcc/k_vrh", "-q").out.strip()
     two = cli("evaluate", "composition-forest", "-t", "ecd-fcc/k_vrh", "--set", "trees=20", "-q").out.strip()
     result = json.loads(cli("evaluate", "mean", "-t", "ecd-fcc/k_vrh", "--json").out)
@@ -124,9 +124,9 @@ def test_evaluate_show_compare_leaderboard(cli):
         ("fetch mp-fcc", "Only mp-fcc-authors, mp-fcc-authors-text, sfe can be downloaded"),
         ("build mp-fcc --source x --out y", "mp-fcc is not built from a folder"),
         ("build other --out y", "There is no dataset 'other' to build"),
-        ("build ecd-fcc --out y", "give it with --source"),
+        ("build ecd-fcc --out y", "give them with --source"),
         ("build ecd-fcc --source x --limit 3 --out y", "--limit is for mp-fcc"),
-        ("build ecd-fcc --source nowhere --out y", "holds no densities"),
+        ("build ecd-fcc --source nowhere --out y", "holds no folder densities"),
         ("tasks show sf", "Did you mean sfe"),
     ],
 )
@@ -151,8 +151,8 @@ def test_failed_predictions_end_with_3_and_keep_the_run(cli, write_model):
     path = write_model(MEAN.format(body="return np.r_[np.nan, np.full(len(data) - 1, self.mean)]"))
     outcome = cli("evaluate", path, "-t", "ecd-fcc/k_vrh")
     assert outcome.code == 3
-    assert "1 of 32 predictions are not finite" in outcome.err
-    assert "97%" in outcome.out
+    assert "1 of 81 predictions are not finite" in outcome.err
+    assert "99%" in outcome.out
     assert cli("leaderboard").code == 0
 
 

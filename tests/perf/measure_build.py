@@ -20,10 +20,10 @@ from ecdbench.tasks.builder.blueprint import Blueprint
 from ecdbench.tasks.builder.crystal import Crystal
 from ecdbench.tasks.builder.densities import Volume, read_volume
 from ecdbench.tasks.builder.descriptions import Describer
-from ecdbench.tasks.builder.ecd_fcc_source import RawFolder, plan_ecd_fcc
+from ecdbench.tasks.builder.ecd_fcc_source import RawFolders, plan_ecd_fcc
+from ecdbench.tasks.builder.reduction import reduce_density
 from ecdbench.tasks.builder.row import make_row
 from ecdbench.tasks.builder.row_store import pack
-from ecdbench.tasks.builder.slices import PlaneSettings, slice_plane
 from ecdbench.tasks.datasets.ecd_fcc import FACTS, PACKAGED
 
 RAW = Path(os.environ["ECDBENCH_DATA"]) / "ecd-fcc"
@@ -34,7 +34,7 @@ SIMULATED = int(os.environ.get("ECDBENCH_PERF_SIMULATED", "10000"))
 class Repeated:
     """Real densities under other ids: `sim-00042` is the 42nd of the names, and again the first after the last."""
 
-    raw: RawFolder
+    raw: RawFolders
     names: tuple[str, ...]
 
     def density(self, crystal: Crystal) -> Volume:
@@ -48,7 +48,7 @@ class Repeated:
 
 
 def main() -> None:
-    crystals = list(plan_ecd_fcc(RAW, PACKAGED, PlaneSettings(), None).crystals())
+    crystals = list(plan_ecd_fcc([RAW], PACKAGED).crystals())
     _per_crystal(crystals)
     for workers in (1, 2):
         _throughput(crystals[:120], workers)
@@ -59,7 +59,7 @@ def _per_crystal(crystals: list[Crystal]) -> None:
     blueprint, chosen = Blueprint(FACTS, notes="ecd-fcc"), crystals[::19]
     with tempfile.TemporaryDirectory() as folder, Describer(Path(folder)) as describe:
         describe(read_volume(RAW / "densities" / f"{chosen[0].id}.npz").structure.as_dict())  # start the child
-        seconds: dict[str, list[float]] = {"slice": [], "text": [], "total": []}
+        seconds: dict[str, list[float]] = {"reduction": [], "text": [], "total": []}
         for crystal in chosen[1:]:
             started = time.perf_counter()
             volume = read_volume(RAW / "densities" / f"{crystal.id}.npz")
@@ -67,9 +67,8 @@ def _per_crystal(crystals: list[Crystal]) -> None:
             pack(make_row(fresh, volume, blueprint, describe))
             seconds["total"].append(time.perf_counter() - started)
             started = time.perf_counter()
-            for channel in FACTS.channels:
-                slice_plane(volume, channel)
-            seconds["slice"].append(time.perf_counter() - started)
+            reduce_density(volume)
+            seconds["reduction"].append(time.perf_counter() - started)
             structure = volume.structure.as_dict()
             structure["lattice"]["matrix"][0][0] *= 1 + 1e-5  # another structure for the store of texts
             started = time.perf_counter()
@@ -79,11 +78,11 @@ def _per_crystal(crystals: list[Crystal]) -> None:
     for name, values in seconds.items():
         print(f"{name}: {min(values):.3f} to {max(values):.3f} s per crystal, mean {sum(values) / len(values):.3f} s")
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory: {own:.0f} MB reading and slicing, {child:.0f} MB robocrystallographer's process")
+    print(f"peak memory: {own:.0f} MB reading and reducing, {child:.0f} MB robocrystallographer's process")
 
 
 def _throughput(crystals: list[Crystal], workers: int) -> None:
-    made = plan_ecd_fcc(RAW, PACKAGED, PlaneSettings(), None)
+    made = plan_ecd_fcc([RAW], PACKAGED)
     part = Plan(made.blueprint, made.source, lambda: crystals, len(crystals))
     with tempfile.TemporaryDirectory() as folder:
         marks: list[float] = []
@@ -108,7 +107,7 @@ def _simulated(crystals: list[Crystal]) -> None:
             like = by_name[names[index % len(names)]]
             yield Crystal(f"sim-{index:05d}", like.properties, like.formula, like.spacegroup, like.known_text)
 
-    source = Repeated(RawFolder(RAW), names)
+    source = Repeated(RawFolders((RAW,)), names)
     simulated = Plan(Blueprint(FACTS, notes="ecd-fcc"), source, repeated, SIMULATED)
     seen: list[tuple[float, float]] = []
     stop = threading.Event()

@@ -21,7 +21,7 @@ FACTS = DatasetFacts(
     title="Gaussian blobs of random widths (synthetic)",
     columns=(
         Column("id", "string", "id"),
-        Column("volume", "array", "input", (SIDE, SIDE, SIDE), "e/A^3", "density on a grid"),
+        Column("blob", "array", "input", (SIDE, SIDE, SIDE), "e/A^3", "density on a grid"),
         WIDTH.column(),
         IS_WIDE.column("boolean"),
         Column("split_official", "string", "split"),
@@ -53,7 +53,7 @@ def cells(column: str) -> dict:
     """The cells of a column by id."""
     make = {
         "id": lambda number: IDS[number],
-        "volume": lambda number: blob(widths()[number], number),
+        "blob": lambda number: blob(widths()[number], number),
         "width": lambda number: float(widths()[number]),
         "is_wide": lambda number: bool(widths()[number] > 1),
         "split_official": lambda number: hashed_split(IDS[number]),
@@ -69,10 +69,10 @@ DATASET = TableDefinition(FACTS, cells)
 class VolumeInput(ArrayInput):
     """The density on a grid, e/A^3, shape (n, n, n)."""
 
-    name = "volume"
+    name = "blob"
     label = "3-D density"
-    probe = "volume"
-    blank_probe = "blank volume"
+    probe = "blob"
+    blank_probe = "blank blob"
     order = 25
 
 
@@ -83,7 +83,7 @@ class ProfileRidge:
         penalty: of the squared weights.
     """
 
-    inputs = ("volume",)
+    inputs = ("blob",)
 
     def __init__(self, penalty: float = 1e-3) -> None:
         self.penalty = penalty
@@ -100,7 +100,7 @@ class ProfileRidge:
         return np.clip(values, 0, 1) if self._binary else values
 
     def _features(self, data) -> np.ndarray:
-        volumes = np.stack(data["volume"])
+        volumes = np.stack(data["blob"])
         sums = [volumes.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]
         return np.concatenate([*sums, np.ones((len(volumes), 1))], axis=1)
 

@@ -1,23 +1,23 @@
-"""What a change of the data does to entries: those that read what was changed are refused, and no others."""
+"""What a change of the data does to runs: those that read what was changed are refused, and no others."""
 
 import json
+import re
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ecdbench import evaluate, load_task
 from ecdbench.benchmark.columns import column_sha256
-from ecdbench.benchmark.results import RESULT, Result
+from ecdbench.benchmark.errors import DataError
 from ecdbench.benchmark.task import SPLITS
-from ecdbench.submissions.card import CARD, read_card
 from ecdbench.submissions.entry import accepted_entries
 from ecdbench.submissions.reference import References
-from ecdbench.submissions.rescoring import changed_column
-from ecdbench.submissions.verify import verify_all, verify_entry
+from ecdbench.submissions.rescoring import rescore
+from ecdbench.submissions.verify import verify_entry
 from ecdbench.tasks.datasets import DATASETS, ecd_fcc
 from ecdbench.tasks.datasets.folder import DatasetFolder, FolderDefinition
-
-SAMPLE = ("k_vrh/mean", "k_vrh/pixel-ridge", "k_vrh/density-forest", "band_gap/mean", "k_vrh/knn-composition")
 
 
 class Copy:
@@ -41,7 +41,7 @@ class Copy:
         columns = manifest["facts"]["columns"]
         if name not in [column["name"] for column in columns]:
             columns.append({"name": name, "kind": kind, "role": role})
-        hashed = {m: cell["bytes"] for m, cell in cells.items()} if kind == "image" else cells
+        hashed = {m: np.array(cell, dtype=np.float32) for m, cell in cells.items()} if kind == "array" else cells
         manifest["column_sha256"][name] = column_sha256(hashed)
         (self.folder / "manifest.json").write_text(json.dumps(manifest))
 
@@ -56,76 +56,77 @@ def copy(tmp_path, monkeypatch):
     return found
 
 
-def refused():
-    """Runs of the accepted entries on ecd-fcc that read something that is different now, and what it is."""
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of quick models, by task, model and protocol."""
+    out, found = tmp_path_factory.mktemp("runs"), {}
+    for task in ("k_vrh", "band_gap"):
+        for model in ("mean", "knn-composition", "pixel-ridge", "density-forest"):
+            for protocol in ("fixed", "cv") if model == "mean" else ("fixed",):
+                options = {"trees": 5} if model == "density-forest" else {}
+                found[task, model, protocol] = evaluate(
+                    model, f"ecd-fcc/{task}", parameters=options, protocol=protocol, out=out, cache=out / "cache"
+                )
+    return found
+
+
+def refused(runs):
+    """What is different now of what a run read, by run; those that can be rescored are not in it."""
     references, found = References(), {}
-    for file in sorted(accepted_entries().glob(f"ecd-fcc--*/*/*/{RESULT}")):
-        result = Result.model_validate_json(file.read_bytes())
-        changed = changed_column(result, references.get(result.task, result.split, result.protocol))
-        if changed:
-            found[file.parent.relative_to(accepted_entries()).as_posix()] = changed
+    for key, run in runs.items():
+        try:
+            rescore(run.folder, references)
+        except DataError as error:
+            reason = re.search(r"(other rows|another version of the column (\w+)) of ecd-fcc/", str(error))
+            found[key] = reason[2] or reason[1]
     return found
 
 
-def reading(condition):
-    """Runs of the accepted entries on ecd-fcc that fulfil a condition on their card and record."""
-    found = set()
-    for file in sorted(accepted_entries().glob(f"ecd-fcc--*/*/*/{RESULT}")):
-        if condition(read_card(file.parents[1] / CARD), Result.model_validate_json(file.read_bytes())):
-            found.add(file.parent.relative_to(accepted_entries()).as_posix())
-    return found
+def test_nothing_is_refused_where_nothing_changed(copy, runs):
+    assert refused(runs) == {}
 
 
-def verdicts():
-    """What verifying some entries in full comes to."""
-    folders = [accepted_entries() / f"ecd-fcc--{name}" for name in SAMPLE]
-    return {name: verify_entry(folder, References()) for name, folder in zip(SAMPLE, folders, strict=True)}
-
-
-def test_a_new_column_refuses_none(copy):
+def test_a_new_column_refuses_none(copy, runs):
     ids = copy.cells("id")
     copy.write("hardness", "number", "property", dict.fromkeys(ids, 1.5), pa.float64())
     copy.write("toughness", "number", "target", dict.fromkeys(ids, 2.5), pa.float64())
     assert copy.cells("hardness")[next(iter(ids))] == 1.5
-    found = list(verify_all([accepted_entries() / f"ecd-fcc--{name}" for name in ("k_vrh", "band_gap")], References()))
-    assert len(found) > 40 and {verified.verdict for verified in found} == {"verified"}
-    assert refused() == {}
+    assert refused(runs) == {}
 
 
-def test_a_changed_target_refuses_the_entries_on_it(copy):
+def test_a_changed_target_refuses_the_runs_on_it(copy, runs):
     values = copy.cells("k_vrh")
     copy.write("k_vrh", "number", "target", {m: v and v + (m == "mp-101") for m, v in values.items()}, pa.float64())
-    found = refused()
-    assert set(found) == reading(lambda card, result: result.target == "k_vrh") and set(found.values()) == {"k_vrh"}
-    checked = verdicts()
-    assert [name for name, verified in checked.items() if verified.verdict == "verified"] == ["band_gap/mean"]
-    assert "was made on another version of the column k_vrh of ecd-fcc/k_vrh" in checked["k_vrh/mean"].refusal
+    assert refused(runs) == {key: "k_vrh" for key in runs if key[0] == "k_vrh"}
 
 
-def test_a_changed_image_refuses_the_entries_that_look_at_it(copy):
-    images = copy.cells("image_total")
-    swapped = dict(zip(images, [*list(images.values())[1:], next(iter(images.values()))], strict=True))
-    struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    copy.write("image_total", "image", "input", {m: {"bytes": b, "path": None} for m, b in swapped.items()}, struct)
-    found = refused()
-    assert set(found) == reading(lambda card, result: "image" in card.inputs and result.channel == "total")
-    assert set(found.values()) == {"image_total"} and len(found) > 20
-    checked = verdicts()
-    assert [name for name, verified in checked.items() if verified.verdict == "refused"] == ["k_vrh/pixel-ridge"]
+def test_a_changed_density_refuses_the_runs_that_look_at_it(copy, runs):
+    cells = {m: cell.tolist() for m, cell in copy.cells("structure_factors_total").items()}
+    cells["mp-101"] = [[2 * part for part in pair] for pair in cells["mp-101"]]
+    copy.write("structure_factors_total", "array", "input", cells, pa.list_(pa.list_(pa.float32())))
+    expected = {key: "structure_factors_total" for key in runs if key[1] in ("pixel-ridge", "density-forest")}
+    assert refused(runs) == expected
 
 
-def test_a_changed_fold_refuses_the_cross_validations(copy):
+def test_a_changed_fold_refuses_the_cross_validations(copy, runs):
     folds = copy.cells("fold_official")
-    copy.write(
-        "fold_official", "integer", "fold", {m: (fold + (m == "mp-101")) % 10 for m, fold in folds.items()}, pa.int64()
-    )
-    found = refused()
-    known = {"fold_official"}
-    # A task that does not have the row is as it was.
-    has_row = {
-        name
-        for name, values in ((t.name, copy.cells(t.name)) for t in ecd_fcc.FACTS.targets)
-        if values["mp-101"] is not None
-    }
-    assert set(found) == reading(lambda card, result: result.protocol == "cv" and result.target in has_row)
-    assert set(found.values()) == known
+    moved = {m: (fold + (m == "mp-101")) % 10 for m, fold in folds.items()}
+    copy.write("fold_official", "integer", "fold", moved, pa.int64())
+    assert refused(runs) == {key: "fold_official" for key in runs if key[2] == "cv"}
+
+
+def test_entries_of_an_earlier_release_are_scored_on_its_rows():
+    """The accepted entries on ecd-fcc were made before it grew, on pictures that are made in another way now."""
+    for name in ("k_vrh/mean", "band_gap/pixel-ridge", "formation_energy_per_atom/knn-composition"):
+        verified = verify_entry(accepted_entries() / f"ecd-fcc--{name}", References())
+        assert verified.verdict == "verified"
+        assert {run.reference.data.task.source.partition("/")[0] for run in verified.runs} == {"ecd-fcc@1"}
+
+
+def test_an_earlier_release_has_no_inputs():
+    data = load_task("ecd-fcc@1/k_vrh")
+    assert len(data.ids) == 188
+    with pytest.raises(DataError, match=r"ecd-fcc@1 is an earlier release, of which density_total is not kept"):
+        data.rows[data.ids[0]]
+    with pytest.raises(DataError, match=r"There is no"):
+        load_task("ecd-fcc@99/k_vrh")

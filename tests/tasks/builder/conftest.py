@@ -1,28 +1,16 @@
-"""Real densities of five kinds: an element, rock salt, zincblende, half-Heusler, antifluorite."""
+"""A Materials Project on this machine, and densities as CHGCAR files."""
 
 import copy
+import functools
 import importlib.metadata
-import json
 from pathlib import Path
 
 import pytest
-from ecdbench.tasks.builder.densities import Volume, read_volume
+from ecdbench.tasks.builder.densities import Volume
+from ecdbench.tasks.builder.ecd_fcc_source import known_texts
 from ecdbench.tasks.datasets import ecd_fcc
 
 from ...servers.materials_project import BUCKET, density_key, mp_servers
-
-# Ir, Co (spin-polarised), LiZnP, MgSbPd, K2S; and the first rock salt in the folder is among the rest.
-CRYSTALS = ("mp-101", "mp-102", "mp-10182", "mp-10183", "mp-1022")
-
-
-@pytest.fixture(scope="session", params=CRYSTALS)
-def volume(request, raw_dir: Path) -> Volume:
-    return read_volume(raw_dir / "densities" / f"{request.param}.npz")
-
-
-@pytest.fixture(scope="session")
-def zincblende(raw_dir: Path) -> Volume:
-    return read_volume(raw_dir / "densities" / "mp-10182.npz")
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +54,16 @@ def mp(mp_session, monkeypatch, tmp_path):
 def seed_descriptions(cache: Path) -> None:
     """Fill the cache of descriptions from the packaged ones, so that a test need not generate them."""
     store = cache / "descriptions" / f"robocrys-{importlib.metadata.version('robocrys')}"
-    for entry in json.loads((ecd_fcc.PACKAGED / "descriptions.json").read_text()).values():
-        path = store / entry["structure"][:2] / f"{entry['structure']}.txt"
+    for text, digest in packaged_texts().values():
+        path = store / digest[:2] / f"{digest}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(entry["text"])
+        path.write_text(text)
+
+
+@functools.cache
+def packaged_texts() -> dict[str, tuple[str, str]]:
+    """The full text of each packaged crystal, and the hash of the structure it describes, by id."""
+    return known_texts(ecd_fcc.PACKAGED)
 
 
 def as_chgcar(volume: Volume, spin: bool = True):

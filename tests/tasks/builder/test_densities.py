@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 from ecdbench.benchmark.errors import DataError
-from ecdbench.tasks.builder.densities import conventional_matrix, read_volume
-from ecdbench.tasks.builder.slices import slice_plane, slice_regridded
+from ecdbench.tasks.builder.densities import read_volume
+from ecdbench.tasks.builder.reduction import reduce_density
+from ecdbench.tasks.density.lattice import conventional_matrix
+from ecdbench.tasks.density.planes import slice_plane
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -34,7 +36,7 @@ def test_every_format_holds_the_same_density(files, zincblende, name):
     volume = read_volume(files / name)
     assert set(volume.channels) == {"total", "spin"}
     assert volume.integral("total") == pytest.approx(zincblende.integral("total"), abs=1e-5)
-    one, two = (slice_plane(v, "total") for v in (volume, zincblende))
+    one, two = (slice_plane(reduce_density(v).factors, "total") for v in (volume, zincblende))
     assert np.abs(one - two).max() < 1e-6 * np.ptp(two)
 
 
@@ -112,16 +114,3 @@ def test_the_diagonal_follows_the_primitive_cell(sign):
 def test_cells_that_are_not_face_centred_cubic_are_refused(lattice):
     with pytest.raises(DataError, match="not cubic F-centred"):
         conventional_matrix(lattice)
-
-
-def test_the_cubic_setting_is_determined_once_per_crystal(raw_dir, monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        "ecdbench.tasks.builder.densities.conventional_matrix",
-        lambda lattice: calls.append(lattice) or conventional_matrix(lattice),
-    )
-    volume = read_volume(raw_dir / "densities" / "mp-10182.npz")
-    for channel in volume.channels:
-        slice_plane(volume, channel)
-        slice_regridded(volume, channel, size=30)
-    assert len(calls) == 1

@@ -255,7 +255,6 @@ def test_a_dask_cluster_that_loses_a_worker(build, mp, tmp_path):
         (["--filter", "band_gap"], "Invalid filter 'band_gap': expected NAME=VALUE"),
         (["--filter", "is_stable=false", "--ids", "x"], "Give --ids or --filter, not both"),
         (["--ids", "nowhere"], "ids cannot be read from nowhere"),
-        (["--size", "8", "--origin", "here"], "There is no origin 'here'"),
     ],
 )
 def test_invalid_options_are_reported_in_one_sentence(build, arguments, sentence):

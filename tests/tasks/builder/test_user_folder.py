@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from ecdbench.benchmark.errors import DataError
 from ecdbench.tasks.builder.densities import read_volume
-from ecdbench.tasks.builder.slices import PlaneSettings
 from ecdbench.tasks.builder.user_folder import plan_user_folder
 from ecdbench.tasks.catalogue import load_task
 
@@ -109,7 +108,7 @@ def test_a_changed_value_and_a_changed_density_are_noticed(cli, folder, raw_dir,
 def test_a_density_that_changes_during_the_build_is_reported(folder, raw_dir, tmp_path, monkeypatch):
     from ecdbench.tasks.builder import assembly
 
-    planned = plan_user_folder("mine", folder, PlaneSettings(), None)
+    planned = plan_user_folder("mine", folder)
     seed_descriptions(tmp_path / "cache")
     run_jobs = assembly.run_jobs
 

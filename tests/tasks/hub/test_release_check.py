@@ -9,14 +9,23 @@ import pytest
 from ecdbench.benchmark.columns import column_sha256
 from ecdbench.benchmark.errors import DataError
 from ecdbench.benchmark.task import SPLITS
+from ecdbench.tasks.builder.views_folder import write_views_folder
 from ecdbench.tasks.datasets import ecd_fcc
-from ecdbench.tasks.datasets.folder import table_rows
+from ecdbench.tasks.datasets.folder import DatasetFolder, table_rows
 from ecdbench.tasks.hub.release_check import check_dataset, find_leaks
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The packaged dataset as it is published: with pictures and planes as columns."""
+    out = tmp_path_factory.mktemp("published") / "ecd-fcc"
+    write_views_folder(ecd_fcc.DATASET.open(out), out)
+    return out
+
+
 @pytest.fixture
-def folder(tmp_path):
-    return shutil.copytree(ecd_fcc.PACKAGED, tmp_path / "copy")
+def folder(published, tmp_path):
+    return shutil.copytree(published, tmp_path / "copy")
 
 
 def rewrite(folder, split, change):
@@ -25,10 +34,8 @@ def rewrite(folder, split, change):
     table = change(pq.read_table(path))
     pq.write_table(table, path)
     manifest = json.loads((folder / "manifest.json").read_text())
-    rows = {
-        one: table_rows(pq.read_table(folder / f"{one}.parquet"), ecd_fcc.DATASET.open(folder).columns)
-        for one in SPLITS
-    }
+    columns = DatasetFolder(folder, "").columns
+    rows = {one: table_rows(pq.read_table(folder / f"{one}.parquet"), columns) for one in SPLITS}
     manifest["ids"][split] = [row["id"] for row in rows[split]]
     for name in table.column_names:
         cells = {row["id"]: row[name] for one in SPLITS for row in rows[one] if name in row}

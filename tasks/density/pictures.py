@@ -1,14 +1,14 @@
-"""Slices as pictures: colour map, colour scale, noise threshold, PNG encoding."""
+"""Planes of a density as pictures: colour map, colour scale, noise threshold, PNG encoding."""
 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
-from ...benchmark.errors import MissingExtraError
 
 # Below this amplitude (e/A^3) a spin or deformation density is numerical noise.
 NOISE_LEVEL = 1e-3
@@ -32,28 +32,33 @@ RENDERING = {
     "total": RenderSettings("viridis", (0.0, 0.6)),
     "spin": RenderSettings("RdBu_r", (-0.5, 0.5)),
     "deformation": RenderSettings("RdBu_r", (-0.1, 0.1)),
+    "promolecule": RenderSettings("viridis", (0.0, 0.6)),
 }
 
 
 def is_noise(density: np.ndarray) -> bool:
-    """Whether a slice is numerical noise throughout; such a picture is flagged, and its contrast never stretched."""
+    """Whether a density is numerical noise throughout; its picture is flagged, and its contrast never stretched."""
     return bool(np.abs(density).max() < NOISE_LEVEL)
 
 
 def render(density: np.ndarray, settings: RenderSettings) -> np.ndarray:
-    """Colour a slice: shape (n, n) in e/A^3 to RGB of shape (n, n, 3), uint8."""
-    try:
-        from matplotlib import colormaps
-    except ImportError as error:
-        raise MissingExtraError("Rendering slices", "build") from error
+    """Colour a plane: shape (n, n) in e/A^3 to RGB of shape (n, n, 3), uint8."""
     low, high = settings.limits
-    table = (colormaps[settings.colour_map](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
     level = np.clip((density.astype(np.float64) - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
-    return table[level]
+    return _colours(settings.colour_map)[level]
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
     """Encode RGB pixels, shape (height, width, 3), as PNG."""
+    from PIL import Image
+
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", optimize=False, compress_level=9)
+    Image.fromarray(pixels).save(buffer, format="PNG", optimize=False, compress_level=1)
     return buffer.getvalue()
+
+
+@cache
+def _colours(name: str) -> np.ndarray:
+    """The 256 colours of a map, shape (256, 3), uint8. matplotlib, where they are from, is not always installed."""
+    maps = json.loads((Path(__file__).parent / "colour_maps.json").read_text(encoding="utf-8"))
+    return np.frombuffer(bytes.fromhex(maps[name]), dtype=np.uint8).reshape(256, 3)

@@ -1,0 +1,1 @@
+"""Densities of crystals as structure factors, and what is synthesised from them: planes, volumes, pictures."""

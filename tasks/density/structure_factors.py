@@ -1,0 +1,222 @@
+"""Densities as crystallographers publish them: symmetry-unique Fourier coefficients and what expands them.
+
+A density on a periodic grid is a trigonometric polynomial, rho(x) = sum_h F(h) exp(2 pi i h x), with x in fractions of
+the cell. Where {R|t} is a symmetry of the crystal, F(hR) = F(h) exp(2 pi i h t), and since the density is real, F(-h)
+is the conjugate of F(h). So one coefficient of each such class is stored, up to a resolution |G| = 2 pi / d.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.errors import DataError
+
+# Of the form in which a dataset stores them.
+FORMAT = 1
+PROMOLECULE = "promolecule"
+# Relative to the largest coefficient besides F(0): what an operation may do to the others.
+_SYMMETRY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class StructureFactors:
+    """Densities of one crystal.
+
+    Attributes:
+        lattice: cell vectors as rows, shape (3, 3), A.
+        frac_coords: fractional coordinates of the sites, shape (n, 3).
+        numbers: atomic numbers, shape (n,).
+        rotations: of the symmetry operations x' = R x + t, integers of shape (m, 3, 3); no two are equal.
+        translations: of the same, in fractions of the cell, shape (m, 3).
+        reflections: indices h k l, one of each class of equivalent reflections, shape (k, 3).
+        coefficients: F(hkl) by density channel, complex of shape (k,), e/A^3.
+        resolution: every reflection up to this |G| is there, 1/A.
+        cube: integer matrix whose rows are the edges of the conventional cube in units of the cell vectors; None where
+            the crystal is not cubic F-centred.
+    """
+
+    lattice: np.ndarray
+    frac_coords: np.ndarray
+    numbers: np.ndarray
+    rotations: np.ndarray
+    translations: np.ndarray
+    reflections: np.ndarray
+    coefficients: Mapping[str, np.ndarray]
+    resolution: float
+    cube: np.ndarray | None = None
+
+    @property
+    def cell_volume(self) -> float:
+        """Volume of the unit cell, A^3."""
+        return float(abs(np.linalg.det(self.lattice)))
+
+    def electrons(self, channel: str) -> float:
+        """Integral of a channel over the unit cell."""
+        origin = ~self.reflections.any(axis=1)
+        return float(self.coefficients[channel][origin].real.sum() * self.cell_volume)
+
+    def channel(self, name: str) -> np.ndarray:
+        """Coefficients of a channel; `promolecule` is the total density without its deformation, that is superposed
+        atoms.
+
+        Raises:
+            DataError: there is no such channel.
+        """
+        known = dict(self.coefficients)
+        if {"total", "deformation"} <= set(known):
+            known[PROMOLECULE] = known["total"] - known["deformation"]
+        if name not in known:
+            raise DataError(f"The crystal has no {name} density; it has {', '.join(known)}.")
+        return known[name]
+
+    def waves(self, channel: str, start: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The density as the real part of a sum of waves: amplitudes, and frequencies along given vectors.
+
+        Args:
+            channel: of the density.
+            start: where the phase of every wave is taken, in fractions of the cell, shape (3,).
+            basis: vectors as columns, integers in units of the cell vectors, shape (3, d).
+
+        Returns:
+            Complex amplitudes, shape (w,), and integer frequencies along each vector, shape (d, w).
+        """
+        rotations, translations = self._operations
+        reflections = self.reflections.astype(float)
+        phases = (2 * np.pi) * (reflections @ (rotations @ start + translations).T)
+        amplitudes = np.empty(phases.shape, dtype=complex)
+        np.cos(phases, out=amplitudes.real)
+        np.sin(phases, out=amplitudes.imag)
+        amplitudes *= (self.channel(channel) * self._weights)[:, None]
+        frequencies = np.stack([reflections @ (rotations @ vector).T for vector in basis.T])
+        return amplitudes.ravel(), np.rint(frequencies).astype(np.int64).reshape(len(frequencies), -1)
+
+    @cached_property
+    def _operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rotations and translations of the operations that are summed over.
+
+        Where one of them is an inversion, the improper ones give the conjugates of what the proper ones give.
+        """
+        if (self.rotations == -np.eye(3, dtype=int)).all(axis=(1, 2)).any():
+            proper = np.linalg.det(self.rotations) > 0
+            return self.rotations[proper].astype(float), self.translations[proper]
+        return self.rotations.astype(float), self.translations
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        """How much of its class one operation stands for, by reflection, shape (k,).
+
+        The density is the real part of the sum, over reflections and operations, of weight x F(h) exp(2 pi i h (R x +
+        t)).
+        """
+        fixed, turned = _stabilisers(self.reflections, self._operations[0])
+        return 2 / (fixed.sum(axis=1) + turned.sum(axis=1))
+
+    def to_cells(self) -> dict[str, Any]:
+        """As a dataset stores them: `structure` and `symmetry` as JSON; `reflections`, `cube` and
+        `structure_factors_<channel>` as float32."""
+        structure = {
+            "lattice": self.lattice.tolist(),
+            "numbers": self.numbers.tolist(),
+            "frac_coords": self.frac_coords.tolist(),
+        }
+        symmetry = {
+            "format": FORMAT,
+            "resolution": self.resolution,
+            "rotations": self.rotations.astype(int).tolist(),
+            "translations": self.translations.tolist(),
+        }
+        return {
+            "structure": json.dumps(structure),
+            "symmetry": json.dumps(symmetry),
+            "reflections": self.reflections.astype(np.float32),
+            **({} if self.cube is None else {"cube": self.cube.astype(np.float32)}),
+            **{
+                f"structure_factors_{channel}": np.stack([values.real, values.imag], axis=1).astype(np.float32)
+                for channel, values in self.coefficients.items()
+            },
+        }
+
+    @classmethod
+    def from_cells(cls, cells: Mapping[str, Any]) -> StructureFactors:
+        """The reverse of `to_cells`, with the channels that are among the cells.
+
+        Raises:
+            DataError: they are incomplete, of another version, or break the symmetry that they state.
+        """
+        try:
+            structure, symmetry = json.loads(cells["structure"]), json.loads(cells["symmetry"])
+            if symmetry["format"] != FORMAT:
+                raise DataError(
+                    f"The structure factors are of form {symmetry['format']}, and this version of ecdbench reads form "
+                    f"{FORMAT}; install the version that wrote them, or build the dataset again."
+                )
+            channels = {
+                name.removeprefix("structure_factors_"): np.asarray(value, dtype=float)
+                for name, value in cells.items()
+                if name.startswith("structure_factors_")
+            }
+            found = cls(
+                lattice=np.array(structure["lattice"], dtype=float),
+                frac_coords=np.array(structure["frac_coords"], dtype=float).reshape(-1, 3),
+                numbers=np.array(structure["numbers"], dtype=int),
+                rotations=np.array(symmetry["rotations"], dtype=int),
+                translations=np.array(symmetry["translations"], dtype=float),
+                reflections=np.asarray(cells["reflections"], dtype=float).round().astype(int),
+                coefficients={name: pairs[:, 0] + 1j * pairs[:, 1] for name, pairs in channels.items()},
+                resolution=float(symmetry["resolution"]),
+                cube=np.asarray(cells["cube"], dtype=float).round().astype(int) if "cube" in cells else None,
+            )
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise DataError(
+                f"The structure factors are damaged ({type(error).__name__}: {error}); copy or build the dataset again."
+            ) from error
+        check_structure_factors(found)
+        return found
+
+
+def check_structure_factors(found: StructureFactors) -> None:
+    """Reject what cannot be the structure factors of a crystal.
+
+    Raises:
+        DataError: arrays do not fit together, or coefficients break the symmetry that is stated.
+    """
+    k, m = len(found.reflections), len(found.rotations)
+    shapes = (
+        found.lattice.shape == (3, 3)
+        and found.rotations.shape == (m, 3, 3)
+        and found.translations.shape == (m, 3)
+        and found.reflections.shape == (k, 3)
+        and len(found.numbers) == len(found.frac_coords) > 0
+        and (found.cube is None or found.cube.shape == (3, 3))
+        and all(values.shape == (k,) and np.isfinite(values).all() for values in found.coefficients.values())
+    )
+    if not shapes or k == 0 or m == 0 or found.cell_volume == 0:
+        raise DataError("The structure factors are truncated or do not fit together; copy or build the dataset again.")
+    fixed, turned = (np.nonzero(one) for one in _stabilisers(found.reflections, found.rotations))
+    at_fixed, at_turned = (
+        np.exp(2j * np.pi * (found.reflections[h] * found.translations[operation]).sum(axis=1))
+        for h, operation in (fixed, turned)
+    )
+    for channel, values in found.coefficients.items():
+        scale = np.abs(values).max()
+        broken = np.abs(values[fixed[0]] * (at_fixed - 1)).max(initial=0)
+        broken = max(broken, np.abs(values[turned[0]] * at_turned - values[turned[0]].conj()).max(initial=0))
+        if broken > _SYMMETRY_TOLERANCE * scale:
+            raise DataError(
+                f"The structure factors of the {channel} density break the symmetry that is stated beside them; copy "
+                "or build the dataset again."
+            )
+
+
+def _stabilisers(reflections: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which rotations leave a reflection where it is, and which turn it into its opposite; booleans, shape (k, m)."""
+    as_number = np.array([2.0**40, 2.0**20, 1.0])  # of h k l, one number each
+    own = (reflections @ as_number)[:, None]
+    images = reflections.astype(float) @ (rotations.astype(float) @ as_number).T
+    return images == own, images == -own
