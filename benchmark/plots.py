@@ -176,4 +176,4 @@ def _figure(width: float, height: float = 3.2) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    write_atomically(path, partial(figure.savefig, format="png", dpi=120))
+    write_atomically(path, partial(figure.savefig, format="png", dpi=120, bbox_inches="tight"))

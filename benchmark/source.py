@@ -8,6 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Folders of installed packages: what lies beside a module there is not local to it, and its version is recorded.
+_INSTALLED = ("site-packages", "dist-packages")
+
 
 def source_sha256(file: Path) -> str:
     """The sha256 of a Python file and of everything local that it imports, directly or not: from its own folder, from
@@ -47,7 +50,8 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _local(root: Path, dotted: str) -> Iterator[Path]:
-    yield from _modules(root, dotted)
+    if root.name not in _INSTALLED:
+        yield from _modules(root, dotted)
     yield from _modules(Path.cwd(), dotted)
 
 

@@ -14,7 +14,7 @@ from .density.views import picture_of, plane_of, view_channels, view_columns, vo
 
 
 class _View(Input):
-    """A view of the density, one for each channel: stored in a column of its own, or synthesised."""
+    """A view of the density, one for each channel: synthesised, or stored in a column of its own."""
 
     probe = "image"
     blank_probe = "blank image"
@@ -22,15 +22,17 @@ class _View(Input):
     in_plane = True
 
     def sources(self, columns: Collection[str], options: InputOptions) -> tuple[str, ...]:
-        """Its own column, or the structure factors of the channel and what expands them."""
-        stored = super().sources(columns, options)
-        return stored or view_columns(columns, options.channel, self.in_plane)
+        """The structure factors of the channel and what expands them, or else its own column.
+
+        A published copy has both, for other tools; so runs on all copies read the same columns.
+        """
+        return view_columns(columns, options.channel, self.in_plane) or super().sources(columns, options)
 
     def variants(self, columns: Iterable[str]) -> list[str]:
-        """The channels that are stored, then those that can be synthesised."""
+        """The channels that can be synthesised, then those that are stored."""
         columns = list(columns)
         synthesised = [one for one in view_channels(columns) if view_columns(columns, one, self.in_plane)]
-        return list(dict.fromkeys([*super().variants(columns), *synthesised]))
+        return list(dict.fromkeys([*synthesised, *super().variants(columns)]))
 
     def read(self, cells: Mapping[str, Any]) -> Any:
         """The stored value, or the synthesised one."""

@@ -61,6 +61,6 @@ def _missing(facts: DatasetFacts) -> Iterator[tuple[Column, tuple[str, ...]]]:
     for view, kind, shape, unit in views:
         for channel in view.variants(inputs):
             sources = view.sources(inputs, InputOptions(channel=channel))
-            if len(sources) > 1:
+            if len(sources) > 1 and f"{view.name}_{channel}" not in inputs:
                 of = f"(111) plane of the {channel} density"
                 yield Column(f"{view.name}_{channel}", kind, "input", shape, unit, of), sources

@@ -27,3 +27,13 @@ def test_other_files_are_not(folder):
     before = source_sha256(folder / "model.py")
     (folder / "unrelated.py").write_text("y = 2\n")
     assert source_sha256(folder / "model.py") == before
+
+
+def test_an_installed_module_is_not_hashed_with_its_neighbours(tmp_path):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "model.py").write_text("import neighbour\n")
+    (folder / "neighbour.py").write_text("x = 1\n")
+    before = source_sha256(folder / "model.py")
+    (folder / "neighbour.py").write_text("x = 2\n")
+    assert source_sha256(folder / "model.py") == before

@@ -1,4 +1,3 @@
-import json
 import re
 
 import numpy as np
@@ -6,11 +5,12 @@ import pytest
 from ecdbench.tasks.builder.crystal import CrystalError
 from ecdbench.tasks.builder.densities import read_volume
 from ecdbench.tasks.builder.descriptions import Describer, structure_hash
-from ecdbench.tasks.datasets import ecd_fcc
 from ecdbench.tasks.datasets.crystals import text_tiers
 from pymatgen.core import Lattice, Structure
 
-STORED = json.loads((ecd_fcc.PACKAGED / "descriptions.json").read_text())
+from .conftest import packaged_texts
+
+STORED = packaged_texts()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_stored_descriptions_are_reproduced_word_for_word(raw_dir, describe, mon
     monkeypatch.setenv("PYTHONHASHSEED", "123")
     for sample_id in ("mp-10182", "mp-1022"):
         structure = read_volume(raw_dir / "densities" / f"{sample_id}.npz").structure.as_dict()
-        assert STORED[sample_id] == {"structure": structure_hash(structure), "text": describe(structure)}
+        assert STORED[sample_id] == (describe(structure), structure_hash(structure))
 
 
 def test_a_description_is_cached(tmp_path, monkeypatch):
@@ -86,12 +86,12 @@ def test_a_description_that_exceeds_its_time_limit_is_stopped(tmp_path):
 
 def test_a_changed_structure_has_another_hash(raw_dir):
     structure = read_volume(raw_dir / "densities" / "mp-1022.npz").structure.as_dict()
-    assert structure_hash(structure) == STORED["mp-1022"]["structure"]
+    assert structure_hash(structure) == STORED["mp-1022"][1]
     structure["lattice"]["matrix"][0][0] += 0.01
-    assert structure_hash(structure) != STORED["mp-1022"]["structure"]
+    assert structure_hash(structure) != STORED["mp-1022"][1]
 
 
 def test_decimals_do_not_end_sentences():
-    for entry in STORED.values():
-        for sentence in text_tiers("X", entry["text"])["key"].split(". ")[1:]:
+    for text, _ in STORED.values():
+        for sentence in text_tiers("X", text)["key"].split(". ")[1:]:
             assert re.search(r"bond lengths? (is|are) \d+\.\d+|Å", sentence)
