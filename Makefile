@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_TASK := ecd-fcc/k_vrh
 DEMO_MODELS := mean knn-composition composition-forest density-forest pixel-ridge fourier-gpr
 # Seconds matter in a demo; drop the two settings for the paper's training.
-DEMO_CNN := --set max_epochs=60 --set patience=20
+DEMO_CNN := --set max_epochs=20 --set patience=7
 
 .PHONY: demo test lint perf clean
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import inspect
 import json
 import random
 import shutil
@@ -21,14 +20,14 @@ from pydantic import BaseModel, ValidationError
 
 from .environment import package_versions
 from .errors import ModelError
-from .inputs import Input
 from .predictor import RunContext
 from .predictor_calls import by_id, call, mapping
 from .probes import VERSION, probe_predictions
 from .protocols import Fit, FitKey
 from .resolve import Model
 from .results import Curve, FitRecord, plain, thinned
-from .storage import sha256_file, write_text
+from .source import source_of
+from .storage import write_text
 from .task import TaskData
 
 Predictions = dict[str, dict[str, float | None]]
@@ -94,7 +93,7 @@ def cache_key(
     parts = {
         "task": [data.task.id, *vars(data.task.target).values()],
         "columns": data.pins(data.inputs, reads_folds),
-        "inputs": {name: _source_of(one) for name, one in data.inputs.items()},
+        "inputs": {name: source_of(type(one)) or type(one).__qualname__ for name, one in data.inputs.items()},
         "scheme": data.options.scheme,
         "protocol": protocol,
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
@@ -104,12 +103,6 @@ def cache_key(
         "packages": package_versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _source_of(one: Input) -> str:
-    """A hash of the file that says how an input is read."""
-    file = inspect.getsourcefile(type(one))
-    return sha256_file(Path(file)) if file and Path(file).is_file() else type(one).__qualname__
 
 
 class FitStore:

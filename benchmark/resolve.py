@@ -22,7 +22,7 @@ from .adapters import PredictionsFile, SklearnPredictor, read_predictions
 from .errors import EcdbenchError, ModelError, unknown_name
 from .inputs import check_inputs
 from .registry import Registry
-from .source import source_sha256
+from .source import source_of, source_sha256
 from .storage import sha256_file
 
 _neighbourhoods: list[str] = []  # folders on sys.path for the sake of a model file
@@ -203,7 +203,7 @@ def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -
     if _is_estimator(target):
         features = parameters.pop("features", "pixels")
         _check_parameters(target, spec, parameters)
-        return _sklearn_model(_construct(target, spec, parameters), features, name, spec, _source_of(target))
+        return _sklearn_model(_construct(target, spec, parameters), features, name, spec, source_of(target))
     _check_parameters(target, spec, parameters)
     inputs = getattr(target, "inputs", None)
     if inputs is not None:  # parameters may leave some out
@@ -213,7 +213,7 @@ def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -
         spec,
         lambda: _construct(target, spec, parameters),
         parameters,
-        _source_of(target),
+        source_of(target),
         inputs,
         asks_service=bool(getattr(target, "asks_service", False)),
     )
@@ -286,11 +286,3 @@ def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> 
         if name not in known:
             remedy = f"{spec} takes {', '.join(known)}." if known else f"{spec} takes no parameters."
             raise ModelError(unknown_name("parameter", name, known, remedy))
-
-
-def _source_of(target: Any) -> str | None:
-    try:
-        file = inspect.getsourcefile(target)
-    except TypeError:
-        file = None
-    return source_sha256(Path(file)) if file and Path(file).is_file() else None

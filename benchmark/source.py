@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Folders of installed packages: what lies beside a module there is not local to it, and its version is recorded.
 _INSTALLED = ("site-packages", "dist-packages")
+
+
+def source_of(target: Any) -> str | None:
+    """The `source_sha256` of the file that defines a class or function; None where it is in no file."""
+    try:
+        file = inspect.getsourcefile(target)
+    except TypeError:
+        file = None
+    return source_sha256(Path(file)) if file and Path(file).is_file() else None
 
 
 def source_sha256(file: Path) -> str:

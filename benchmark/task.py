@@ -69,6 +69,7 @@ class Task:
         schemes: split schemes that it offers; the first is the official one.
         license: license of the data.
         citation: what to cite.
+        release: name of an earlier release of the dataset; empty for the present one.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Task:
     schemes: tuple[str, ...]
     license: str
     citation: str
+    release: str = ""
 
     @property
     def main_metric(self) -> str:
@@ -249,10 +251,13 @@ class _InputRows(Mapping[str, Mapping[str, Any]]):
         cells = self._cells[sample_id]
         if empty := [column for columns in self._sources.values() for column in columns if cells[column] is None]:
             raise DataError(f"The dataset has no {empty[0]} of {sample_id}; a column of role input has no empty cells.")
-        return {
-            name: _ask(name, "read", one.read, {column: cells[column] for column in self._sources[name]})
-            for name, one in self._inputs.items()
-        }
+        try:
+            return {
+                name: _ask(name, "read", one.read, {column: cells[column] for column in self._sources[name]})
+                for name, one in self._inputs.items()
+            }
+        except DataError as error:
+            raise DataError(f"{sample_id}: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ids)

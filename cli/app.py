@@ -10,6 +10,7 @@ from .board import commands as board_commands
 from .build import commands as build_commands
 from .evaluate import commands as evaluate_commands
 from .output import run_app
+from .publish import commands as publish_commands
 from .submissions import commands as submission_commands
 from .tasks import commands as task_commands
 from .tune import commands as tune_commands
@@ -24,7 +25,15 @@ app = typer.Typer(
     help="A benchmark for predicting material properties from electron charge densities.",
     epilog="Example: ecdbench evaluate composition-forest --task ecd-fcc/k_vrh",
 )
-for group in (task_commands, evaluate_commands, tune_commands, board_commands, submission_commands, build_commands):
+for group in (
+    task_commands,
+    evaluate_commands,
+    tune_commands,
+    board_commands,
+    submission_commands,
+    build_commands,
+    publish_commands,
+):
     app.add_typer(group)
 
 

@@ -1,4 +1,4 @@
-"""The commands that make datasets and publish them: compute, build, publish."""
+"""The commands that make datasets: compute, build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDir, Quiet, with_options
+from .options import Quiet, RetryFailed, Scheduler, Workers, with_options
 
 if TYPE_CHECKING:
     from ..tasks.builder.assembly import Plan, Report
@@ -62,15 +62,13 @@ class BuildOptions:
         return self.source
 
     def refuse(self, *names: str) -> None:
-        """Refuse options that only a build from the Materials Project has."""
+        """Refuse options that the build of this dataset does not have."""
         from ..benchmark.errors import EcdbenchError
 
         flags = {"filters": "--filter", "api_key_file": "--api-key-file"}
         for name in names:
             if getattr(self, name):
-                raise EcdbenchError(
-                    f"{flags.get(name, f'--{name}')} is for mp-fcc; {self.dataset} is built from a folder."
-                )
+                raise EcdbenchError(f"{flags.get(name, f'--{name}')} is not for {self.dataset}; leave it out.")
 
 
 @commands.command(
@@ -82,9 +80,9 @@ class BuildOptions:
 def build(
     what: BuildOptions,
     out: Annotated[Path | None, typer.Option(help="The dataset folder; DATASET in the data folder by default.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    retry_failed: RetryFailed = False,
     quiet: Quiet = False,
 ) -> None:
     """Build a dataset folder from densities: structure factors, texts, properties, card, manifest.
@@ -121,9 +119,9 @@ def compute(
         Path, typer.Argument(help="A structure file (CIF, POSCAR, pymatgen JSON), a folder of them, or a JSON by id.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for densities; `ecdbench build NAME --source` reads it.")],
-    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")] = False,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    retry_failed: RetryFailed = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute electron densities with GPAW, with the settings of ecd-fcc: PBE, plane waves of 600 eV, one core each.
@@ -147,65 +145,10 @@ def compute(
     if found.failures and not quiet:
         print_table(["crystals without a density", ""], [[kind, count] for kind, count in found.failures.items()])
         say(f"Each with its reason: {shown(found.folder / 'failures.csv')}")
-    if not found.densities:
-        raise SystemExit(1)
     say(shown(found.folder) if quiet else f"{found.densities} densities: {shown(found.folder)}")
-    if not quiet:
+    if found.densities and not quiet:
         say(f"Make a dataset of them: ecdbench build my-densities --source {shown(found.folder)}")
-
-
-@commands.command(
-    epilog="Examples: ecdbench publish ecd-fcc --repo my-org/ecd-fcc --private   |   "
-    "ecdbench publish built/my-densities --repo my-org/my-densities --dry-run   |   "
-    "ecdbench publish leaderboard --repo my-org/leaderboard"
-)
-def publish(
-    dataset: Annotated[str, typer.Argument(help="A dataset by name, the folder of a built one, or `leaderboard`.")],
-    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="The repository on the Hugging Face Hub.")],
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact folder to published/, push nothing.")] = (
-        False
-    ),
-    i_have_permission: Annotated[
-        bool, typer.Option("--i-have-permission", help="You may publish data whose license is not stated, as sfe's.")
-    ] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Check a dataset and push it to the Hugging Face Hub: data, card, manifest, Croissant, leaderboard definition.
-
-    `leaderboard` is the board of the accepted entries, as a static Space with results in the Hub's evaluation format.
-
-    Prints the commit to pin. Unchanged content makes no new commit; a push that was interrupted is completed by the
-    same command. The token is the Hub's own: HF_TOKEN, or `hf auth login`.
-    """
-    import tempfile
-
-    from ..tasks.catalogue import default_data_dir
-    from ..tasks.hub.hub_client import check_repository_name
-    from ..tasks.hub.push import push_dataset, stage_dataset
-    from .output import say, shown
-
-    check_repository_name(repo)
-    staged = Path("published") / repo.replace("/", "--")
-    if dataset == "leaderboard":
-        _publish_board(repo, data_dir, private, staged if dry_run else None)
-        return
-    data_dir = data_dir or default_data_dir()
-    if dry_run:
-        stage_dataset(dataset, data_dir, staged, i_have_permission)
-        for path in sorted(staged.iterdir()):
-            say(f"{path.stat().st_size:>12,}  {path.name}")
-        say(f"Nothing was pushed. {shown(staged)} is what {repo} would hold.")
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "staged"
-        facts = stage_dataset(dataset, data_dir, folder, i_have_permission)
-        published = push_dataset(folder, repo, private)
-    outcome = "published" if published.changed else "unchanged, no new commit"
-    say(f"{published.url} ({'private' if published.private else 'public'}): {outcome}, tag {published.tag}")
-    say(f"Commit: {published.commit}")
-    target = "" if len(facts.targets) == 1 else f"/{facts.targets[0].name}"
-    say(f"Evaluate on it: ecdbench evaluate MODEL --task {published.repository}@{published.commit}{target}")
+    _end(found.retryable, found.densities)
 
 
 def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
@@ -234,6 +177,7 @@ def _plan(what: BuildOptions, out: Path, quiet: bool) -> Plan:
             f"There is no dataset '{what.dataset}' to build; there are ecd-fcc and mp-fcc, and any other name for "
             "densities of your own, with --source FOLDER."
         )
+    what.refuse("add")
     return _plan_mp(what, out, quiet)
 
 
@@ -286,36 +230,21 @@ def _build_progress(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
 
 
 def _report_build(report: Report, quiet: bool) -> None:
-    from .output import print_table, say, shown, warn
+    from .output import print_table, say, shown
 
     if report.failures and not quiet:
         print_table(["crystals without a row", ""], [[kind, count] for kind, count in report.failures.items()])
         say(f"Each with its reason: {shown(report.folder / 'failures.csv')}")
     say(shown(report.folder) if quiet else f"{report.rows} rows. Dataset folder: {shown(report.folder)}")
-    if report.retryable:
-        warn(f"{report.retryable} crystals may succeed at another try: give the same command again.")
+    _end(report.retryable, report.rows)
+
+
+def _end(retryable: int, made: int) -> None:
+    """The exit status: 3 where another try may help, 1 where nothing was made."""
+    from .output import warn
+
+    if retryable:
+        warn(f"{retryable} crystals may succeed at another try: give the same command again.")
         raise SystemExit(_UNFINISHED)
-
-
-def _publish_board(repository: str, data_dir: Path | None, private: bool, staged: Path | None) -> None:
-    """Make the board of the accepted entries, then push it as a Space, or write what would be pushed."""
-    from ..benchmark.errors import EcdbenchError
-    from ..leaderboard.board import make_board
-    from ..leaderboard.space import push_space, stage_space
-    from ..submissions.entry import accepted_entries
-    from .output import progress_bars, say, shown
-
-    with progress_bars(quiet=False) as (progress, _):
-        board = make_board([accepted_entries()], None, data_dir, progress)
-    if board.left_out:
-        raise EcdbenchError(
-            f"{len(board.left_out)} entries cannot be shown, and a board without them is not published; the first: "
-            f"{board.left_out[0]}"
-        )
-    if staged is not None:
-        stage_space(board, staged, repository, data_dir)
-        say(f"Nothing was pushed. {shown(staged)} is what the Space {repository} would hold.")
-        return
-    pushed = push_space(board, repository, private, data_dir)
-    outcome = "published" if pushed.changed else "unchanged, no new commit"
-    say(f"{pushed.url} ({'private' if pushed.private else 'public'}): {outcome}, commit {pushed.commit}")
+    if not made:
+        raise SystemExit(1)

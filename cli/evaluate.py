@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import DataDir, Json, ModelArgument, ProtocolOption, Quiet, RunOptions, Seeds, TaskOption, with_options
+from .options import (
+    DataDir,
+    Json,
+    ModelArgument,
+    ProtocolOption,
+    Quiet,
+    RunOptions,
+    RunsFolder,
+    Seeds,
+    TaskOption,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from ..benchmark.results import Result, Run
@@ -48,7 +59,7 @@ def evaluate(
     run: RunOptions,
     protocol: ProtocolOption = "fixed",
     seeds: Seeds = 1,
-    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("runs"),
+    out: RunsFolder = Path("runs"),
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many rows of each split; such a run is not ranked.")
     ] = None,
@@ -120,7 +131,7 @@ def ablate(
     run: RunOptions,
     protocol: ProtocolOption = "fixed",
     seeds: Seeds = 1,
-    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("runs"),
+    out: RunsFolder = Path("runs"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -29,6 +29,10 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print json, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the location of the result.")]
+RunsFolder = Annotated[Path, typer.Option("--out", help="Run folders are made inside.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes of this machine.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use instead.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds.")]
 ProtocolOption = Annotated[
     str, typer.Option(help="fixed (the split), cv (10 folds, holdout untouched), or a registered one.")
@@ -43,7 +47,9 @@ class RunOptions:
     task: TaskOption
     split: Annotated[str | None, typer.Option(help="Split scheme; the official one by default.")] = None
     text: Annotated[str, typer.Option(help="Text tier the model sees: none, single, key or all.")] = "none"
-    channel: Annotated[str | None, typer.Option(help="Density channel: total, spin or deformation.")] = None
+    channel: Annotated[
+        str | None, typer.Option(help="Density channel, as in total, spin, deformation, promolecule.")
+    ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter of the model; repeatable."),

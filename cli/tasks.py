@@ -71,15 +71,15 @@ def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
 @tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
 def tasks_rows(task: str, data_dir: DataDir = None) -> None:
     """The rows of a task as csv: id, formula, group, splits and folds; no targets."""
-    from ..benchmark.inputs import INPUTS
     from ..tasks.catalogue import default_data_dir, find_task
 
-    dataset = find_task(task).dataset
+    found = find_task(task)
+    dataset = found.dataset
     columns = [
         column.name
         for column in dataset.facts.columns
         if column.role in ("id", "group", "split", "fold")
-        or (column.role == "input" and column.name in INPUTS and not INPUTS.get(column.name).is_large)
+        or (column.role == "input" and _is_short(column.name) and not found.release)  # releases keep no inputs
     ]
     cells = dataset.open(data_dir or default_data_dir()).read(columns)
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -147,14 +147,13 @@ def fetch(
 
 def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
     """Everything about a task, as plain values."""
-    from ..benchmark.inputs import INPUTS, InputOptions
+    from ..benchmark.inputs import InputOptions, offered_inputs
     from ..tasks.catalogue import default_data_dir, find_task
 
     data_dir = data_dir or default_data_dir()
     found = find_task(reference)
     facts, target, manifest = found.dataset.facts, found.target, found.dataset.manifest(data_dir)
     statistics = manifest["targets"][target.name] if manifest else {"rows": None}
-    names = [column.name for column in facts.columns]
     options = InputOptions(facts.text_tiers[0] if facts.text_tiers else "none", facts.channels[0])
     return {
         "task": found.id,
@@ -164,7 +163,7 @@ def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
         "unit": target.unit,
         "rows": statistics["rows"],
         "target_statistics": {k: v for k, v in statistics.items() if k != "rows"},
-        "inputs": [name for name, one in INPUTS.all().items() if one.sources(names, options)],
+        "inputs": [] if found.release else list(offered_inputs(facts.named("input"), options)),
         "channels": list(facts.channels),
         "text_tiers": ["none", *facts.text_tiers],
         "splits": list(facts.schemes),
@@ -176,6 +175,13 @@ def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
         "citation": facts.citation,
         "column_sha256": dict(manifest["column_sha256"]) if manifest else None,
     }
+
+
+def _is_short(name: str) -> bool:
+    """Whether a column is an input that fits a table, such as the formula."""
+    from ..benchmark.inputs import INPUTS
+
+    return name in INPUTS and not INPUTS.get(name).is_large
 
 
 def _flat(value: Any) -> str:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, ModelArgument, ProtocolOption, Quiet, RunOptions, Seeds, parse_settings, with_options
+from .options import (
+    Json,
+    ModelArgument,
+    ProtocolOption,
+    Quiet,
+    RunOptions,
+    RunsFolder,
+    Seeds,
+    parse_settings,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from ..benchmark.results import Run
@@ -95,7 +105,7 @@ def stability(
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per value: 1, or 9 where only seeds vary.")] = None,
     protocol: ProtocolOption = "fixed",
-    out: Annotated[Path, typer.Option(help="Run folders are made inside.")] = Path("stability"),
+    out: RunsFolder = Path("stability"),
     json: Json = False,
 ) -> None:
     """Train again and again with another seed or another value of one parameter: mean, spread, interval.

@@ -23,7 +23,6 @@ from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
 
-_RELEASE = "release "
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
 
 
@@ -73,7 +72,7 @@ class Section:
         task: the task.
         split: split scheme.
         rows: at least one.
-        version: names the data where they are an earlier release or the board has several versions of them.
+        version: names the data where the board has several versions of them.
     """
 
     task: str
@@ -107,7 +106,8 @@ class Section:
         """What the rows have in common."""
         reference = self.reference
         unit = f" ({self.unit})" if self.unit else ""
-        version = f", {self.version}" if self.version else ""
+        release = reference.data.task.release and f"release {reference.data.task.release}"
+        version = f", {named}" if (named := self.version or release) else ""
         scored = reference.protocol.describe(len(reference.fits))
         n = len(self.rows[0].sample.target)
         return f"{self.task}{unit}{version}, split {self.split}, {scored}, n = {n}"
@@ -157,7 +157,7 @@ def make_board(
             groups.setdefault(key, []).append(entry)
         versions = Counter((task, split, protocol) for task, _, split, protocol in groups)
         sections = [
-            Section(task, split, _ranked(entries), _label(version, versions[task, split, protocol]))
+            Section(task, split, _ranked(entries), version if versions[task, split, protocol] > 1 else None)
             for (task, version, split, protocol), entries in sorted(groups.items(), key=lambda item: item[0])
         ]
     return Board(sections, [printable(reason) for reason in left_out])
@@ -197,16 +197,10 @@ def gather(
             yield entry
 
 
-def _label(version: str, versions: int) -> str | None:
-    """What a title says of a version: the release where it is an earlier one, the data where there are several."""
-    return version if versions > 1 or version.startswith(_RELEASE) else None
-
-
 def _version(reference: Reference) -> str:
     """A short name for the values that define a task: rows with another one are not comparable."""
-    release = reference.data.task.source.partition("/")[0].partition("@")
-    if release[0] == reference.data.task.dataset and release[2]:
-        return _RELEASE + release[2]
+    if release := reference.data.task.release:
+        return f"release {release}"
     return "data " + hashlib.sha256(json.dumps(reference.base_pins, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -32,6 +32,11 @@ class TaskRef:
         """The task's id."""
         return self.dataset.facts.task_id(self.target)
 
+    @property
+    def release(self) -> str:
+        """Name of the earlier release of the dataset that it is of; empty for the present one."""
+        return self.dataset.name if isinstance(self.dataset, Release) else ""
+
 
 def default_data_dir() -> Path:
     """Where datasets that are not packaged are: `ECDBENCH_DATA`, or a folder in the user's cache."""
@@ -215,6 +220,7 @@ def _definition(found: TaskRef) -> Task:
         schemes=facts.schemes,
         license=facts.license,
         citation=facts.citation,
+        release=found.release,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from ..errors import DataError, extension_error
+from ..errors import DataError, EcdbenchError, extension_error
 from ..registry import Registry
 from ..statistics import TESTS
 from ..task import TaskData
@@ -91,6 +91,8 @@ class Protocol(abc.ABC):
         """
         try:
             fits = list(self.fits(data))
+        except EcdbenchError:
+            raise
         except Exception as error:
             raise extension_error(f"The protocol {self.name}", error) from error
         if not fits or any(not fit.train or not fit.validation for fit in fits):

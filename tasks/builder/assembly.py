@@ -6,9 +6,10 @@ import csv
 import hashlib
 import heapq
 import io
+import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,8 @@ from .crystal import Crystal, Source
 from .row_jobs import RowJob, run_jobs
 from .row_store import Failure, Outcome, RowStore
 from .workers import open_pool
-from .writer import BUILDER_VERSION, write_dataset
+from .writer import BUILDER_VERSION, WORK, put_in_place, write_dataset
 
-# The subfolder of a dataset folder in which a build keeps its finished rows.
-WORK = ".work"
 _OLD_ROWS_AT_ONCE = 256
 # Called with crystals done, crystals in all, and crystals failed.
 Progress = Callable[[int, int, int], None]
@@ -44,7 +43,7 @@ class Plan:
         crystals: called for a fresh iterator over the crystals, in any order.
         total: number of crystals.
         origin: what the manifest states about the source.
-        adds: whether rows that the dataset folder holds already are kept, unless the source has their crystals.
+        adds: whether rows that the dataset folder holds are kept, unless the source gave new ones in their place.
     """
 
     blueprint: Blueprint
@@ -107,6 +106,7 @@ def build_dataset(
         OSError: the disk is full or not writable; finished rows are kept.
     """
     check_output_folder(out)
+    put_in_place(out)  # what an interrupted build had finished
     if plan.adds:
         _check_same_form(plan.blueprint, out)
     store = RowStore(out / WORK / settings_key(plan.blueprint))
@@ -165,47 +165,54 @@ def _assemble(plan: Plan, store: RowStore, out: Path) -> Report:
     wanted = dict(sorted((crystal.id, plan.row_key(crystal)) for crystal in plan.crystals()))
     failed = {one: failure for one, key in wanted.items() if (failure := store.failure(one, key))}
     kinds = dict(sorted(Counter(failure.kind for failure in failed.values()).items()))
-    _write_failures(out / "failures.csv", failed)
-    made = Counter[str]()
+    write_failures(out / "failures.csv", failed)
+    made: set[str] = set()
 
-    def rows() -> Iterator[tuple[str, pa.Table]]:
+    def new_rows() -> Iterator[tuple[str, pa.Table]]:
         for one, key in wanted.items():
             if (row := store.row(one, key)) is not None:
-                made["rows"] += 1
+                made.add(one)
                 yield one, row
 
-    kept = _old_rows(out, wanted) if plan.adds else iter(())
-    merged = (row for _, row in heapq.merge(rows(), kept, key=lambda item: item[0]))
-    written = write_dataset(out, plan.blueprint, merged, {**plan.origin, "failures": kinds})
+    old_rows = _old_rows(out) if plan.adds else iter(())
+    # New rows come first among those of one id, so an old one is kept where no new one was made.
+    both = heapq.merge(new_rows(), old_rows, key=lambda item: item[0])
+    rows = (next(same)[1] for _, same in itertools.groupby(both, key=lambda item: item[0]))
+    written = write_dataset(out, plan.blueprint, rows, {**plan.origin, "failures": kinds})
     # Neither a row nor a failure: it changed at the source, or was damaged on disk, after it was made.
-    changed = len(wanted) - len(failed) - made["rows"]
+    changed = len(wanted) - len(failed) - len(made)
     return Report(out, written, kinds, sum(failure.retryable for failure in failed.values()) + changed)
 
 
 def _check_same_form(blueprint: Blueprint, out: Path) -> None:
     """Refuse to add to what is absent, damaged, another dataset, or of other columns. Raises DataError."""
-    dataset = DatasetFolder(out, "Build it without --add.")
+    dataset = DatasetFolder(out, "Restore it, or build it from all of its densities without --add.")
     if dataset.facts.id != blueprint.facts.id:
         raise DataError(f"{out} holds {dataset.facts.id}, not {blueprint.facts.id}; give its own folder with --out.")
     if dataset.facts.columns != blueprint.facts.columns or dataset.manifest.get("builder_version") != BUILDER_VERSION:
-        raise DataError(f"{out} was built in another form or with other columns; build it again without --add.")
+        raise DataError(
+            f"{out} was built in another form or with other columns; build it from all of its densities without --add."
+        )
+    for name in ("license", "citation", "provenance"):
+        if (old := getattr(dataset.facts, name)) != (new := getattr(blueprint.facts, name)):
+            raise DataError(f"{out} states the {name} '{old}', the source '{new}'; state the same, or build anew.")
     dataset.verify()
 
 
-def _old_rows(out: Path, replaced: Collection[str]) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of a dataset folder as single-row tables with their ids, sorted, without those that are replaced."""
+def _old_rows(out: Path) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of a dataset folder as single-row tables with their ids, sorted."""
 
     def of(split: str) -> Iterator[tuple[str, pa.Table]]:
         with pq.ParquetFile(out / f"{split}.parquet") as file:
             for batch in file.iter_batches(_OLD_ROWS_AT_ONCE):
                 for number, one in enumerate(batch.column("id").to_pylist()):
-                    if one not in replaced:
-                        yield one, pa.Table.from_batches([batch.slice(number, 1)])
+                    yield one, pa.Table.from_batches([batch.slice(number, 1)])
 
     return heapq.merge(*(of(split) for split in SPLITS), key=lambda item: item[0])
 
 
-def _write_failures(path: Path, failed: Mapping[str, Failure]) -> None:
+def write_failures(path: Path, failed: Mapping[str, Failure]) -> None:
+    """Write crystals, the kinds of their failures and the reasons as a CSV table; no file where there are none."""
     if not failed:
         path.unlink(missing_ok=True)
         return

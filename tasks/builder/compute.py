@@ -1,52 +1,38 @@
-"""Densities of one's own structures: read them, compute what is missing in a pool, and keep what `build` reads."""
+"""Densities of one's own structures: compute what is missing in a pool, and keep what `build` reads."""
 
 from __future__ import annotations
 
 import csv
-import gzip
+import hashlib
 import io
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...benchmark.errors import DataError, MissingExtraError
-from ...benchmark.storage import write_atomically, write_json, write_text
+from ...benchmark.storage import write_atomically, write_text
+from .assembly import Progress, write_failures
 from .crystal import CrystalError
-from .densities import read_meta
+from .densities import READ_ERRORS, read_meta
 from .dft import MISSING_GPAW, DftSettings, compute_density
 from .row_jobs import run_jobs
-from .row_store import Failure, Outcome
+from .row_store import Failure, Outcome, RowStore
+from .structure_files import Request, read_structures
 from .workers import open_pool
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_SUFFIXES = (".cif", ".vasp", ".poscar", ".json")
+TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
 # Angstrom, and fractions of the cell: beyond this two structures are not the same.
 _SAME = 1e-4
-_DESCRIPTION = """title: densities computed with ecdbench
-provenance: GPAW, PBE, plane waves 600 eV, as ecd-fcc
-channels: [total, spin, deformation]
-"""
-# Called with crystals done, crystals in all, and crystals failed.
-Progress = Callable[[int, int, int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A structure to compute.
-
-    Attributes:
-        id: names its files.
-        structure: as a pymatgen structure dict.
-    """
-
-    id: str
-    structure: Mapping[str, Any]
+# Columns of the property table, and the names of their values in a density's file.
+_COMPUTED = {
+    "band_gap [eV]": "band_gap_pbe_eV",
+    "total_magnetization [muB]": "total_magnetization_muB",
+    "fermi_energy [eV]": "fermi_eV",
+}
 
 
 @dataclass(frozen=True)
@@ -75,13 +61,15 @@ class Computed:
 
     Attributes:
         folder: what was written to.
-        densities: number of densities that are there.
+        densities: how many of the densities that were asked for are there.
         failures: crystals without one, by kind of failure.
+        retryable: how many of them may succeed at another try.
     """
 
     folder: Path
     densities: int
     failures: Mapping[str, int]
+    retryable: int
 
 
 def compute_densities(
@@ -103,23 +91,27 @@ def compute_densities(
         scheduler: address of a Dask scheduler whose workers are used instead.
         settings: of the calculations; those of `ecd-fcc` by default.
         progress: told how far it is.
-        retry_failed: compute again what failed before.
+        retry_failed: compute again what failed for good before.
 
     Raises:
-        DataError: a structure cannot be read, or `out` holds the density of another structure of the same name.
+        DataError: a structure cannot be read, or `out` holds the density of another structure of the same name, or a
+            property table that cannot be read.
         MissingExtraError: GPAW is not installed.
         ServiceError: the cluster does not answer; finished densities are kept.
+        OSError: the disk is full or not writable; finished densities are kept.
     """
-    requests = read_structures(structures)
-    densities, failed = out / "densities", out / "failed"
+    requests, settings = read_structures(structures), settings or DftSettings()
+    densities, notes = out / "densities", RowStore(out / ".failed")
+    known = _read_table(out / TABLE)
     failures: dict[str, Failure] = {}
     count = Counter(done=0)
 
     def unfinished() -> Iterator[Request]:
         for request in requests:
-            if (path := densities / f"{request.id}.npz").exists():
+            path, key = densities / f"{request.id}.npz", _key(request, settings)
+            if path.exists():
                 _check_same_structure(path, request)
-            elif not retry_failed and (failure := _failure(failed / f"{request.id}.json")):
+            elif notes.is_done(request.id, key, retry_failed) and (failure := notes.failure(request.id, key)):
                 failures[request.id] = failure
             else:
                 yield request
@@ -128,93 +120,29 @@ def compute_densities(
             progress(count["done"], len(requests), len(failures))
 
     def keep(request: Request, outcome: Outcome) -> None:
-        note, content = failed / f"{request.id}.json", outcome.row
+        content = outcome.row
         if content is not None:
             write_atomically(densities / f"{request.id}.npz", lambda path: path.write_bytes(content))
-            note.unlink(missing_ok=True)
         elif outcome.failure is not None:
             failures[request.id] = outcome.failure
-            write_json(note, vars(outcome.failure))
+            notes.put(outcome, _key(request, settings))
         count["done"] += 1
         progress(count["done"], len(requests), len(failures))
 
     with open_pool(workers, scheduler) as pool:
-        run_jobs(unfinished(), DensityJob(settings or DftSettings()), pool, keep)
-    _write_tables(out, [request.id for request in requests], failures)
+        run_jobs(unfinished(), DensityJob(settings), pool, keep)
+    _write_table(out, known)
+    _write_description(out / DESCRIPTION, settings)
+    write_failures(out / "failures.csv", dict(sorted(failures.items())))
     found = sum((densities / f"{request.id}.npz").exists() for request in requests)
-    return Computed(out, found, Counter(failure.kind for failure in failures.values()))
+    retryable = sum(failure.retryable for failure in failures.values())
+    return Computed(out, found, Counter(failure.kind for failure in failures.values()), retryable)
 
 
-def read_structures(path: Path) -> list[Request]:
-    """Structures to compute, sorted by id.
-
-    Args:
-        path: a structure file (CIF, POSCAR or pymatgen JSON), a folder of them, each named by its id, or a JSON file
-            (also gzipped) with pymatgen structures, or objects that hold one as `structure`, by id.
-
-    Raises:
-        DataError: there is none, or one cannot be read.
-        MissingExtraError: pymatgen is not installed.
-    """
-    try:
-        from pymatgen.core import Structure
-    except ImportError as error:
-        raise MissingExtraError("Reading structures", "dft") from error
-    if path.is_dir():
-        files = sorted(
-            one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES or one.name.startswith("POSCAR")
-        )
-        found = {_id_of(one): _read_structure(one) for one in files}
-        if len(found) < len(files):
-            raise DataError(f"{path} has two structure files of one name; keep one of each.")
-    elif path.is_file():
-        several = _read_several(path) if ".json" in path.suffixes else None
-        found = several if several is not None else {_id_of(path): _read_structure(path)}
-    else:
-        raise DataError(f"There is no {path}; give a structure file, a folder of them, or a JSON file of structures.")
-    if not found:
-        raise DataError(f"{path} holds no structure; give files named ID.cif, ID.vasp or ID.json.")
-    for sample_id, structure in found.items():
-        if not _ID.fullmatch(sample_id):
-            raise DataError(f"{path} has the id '{sample_id}'; ids consist of letters, digits, hyphens, dots and _.")
-        if not structure.is_ordered:
-            raise DataError(f"{path}: {sample_id} has partially occupied sites; give an ordered structure.")
-    assert all(isinstance(structure, Structure) for structure in found.values())
-    return [Request(sample_id, found[sample_id].as_dict()) for sample_id in sorted(found)]
-
-
-def _id_of(path: Path) -> str:
-    return path.name.removeprefix("POSCAR").lstrip("._-") if path.name.startswith("POSCAR") else path.stem
-
-
-def _read_structure(path: Path) -> Any:
-    from pymatgen.core import Structure
-    from pymatgen.io.vasp import Poscar
-
-    try:
-        if path.suffix.lower() == ".json":
-            return Structure.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        return Structure.from_file(path) if path.suffix.lower() == ".cif" else Poscar.from_file(path).structure
-    except Exception as error:
-        raise DataError(
-            f"{path} cannot be read as a structure ({type(error).__name__}); give a CIF, POSCAR or pymatgen JSON file."
-        ) from error
-
-
-def _read_several(path: Path) -> dict[str, Any] | None:
-    """The structures of a JSON file by id; None where it is a single one."""
-    from pymatgen.core import Structure
-
-    try:
-        packed = path.read_bytes()
-        content = json.loads(gzip.decompress(packed) if path.suffix == ".gz" else packed)
-        if "lattice" in content:
-            return None
-        return {one: Structure.from_dict(entry.get("structure", entry)) for one, entry in content.items()}
-    except Exception as error:
-        raise DataError(
-            f"{path} cannot be read as structures ({type(error).__name__}); give pymatgen structures by id."
-        ) from error
+def _key(request: Request, settings: DftSettings) -> str:
+    """A hash of what a calculation depends on."""
+    parts = [request.structure, asdict(settings)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _check_same_structure(path: Path, request: Request) -> None:
@@ -224,7 +152,7 @@ def _check_same_structure(path: Path, request: Request) -> None:
     try:
         with np.load(path, allow_pickle=False) as file:
             lattice, numbers, coordinates = file["lattice"], file["numbers"], file["frac_coords"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, *READ_ERRORS) as error:
         raise DataError(f"{path} is damaged ({type(error).__name__}); delete it to compute it again.") from error
     same = list(structure.atomic_numbers) == numbers.tolist() and np.allclose(
         lattice, structure.lattice.matrix, atol=_SAME, rtol=0
@@ -236,33 +164,58 @@ def _check_same_structure(path: Path, request: Request) -> None:
         raise DataError(f"{path} is the density of another structure than {request.id} now has; give another --out.")
 
 
-def _failure(path: Path) -> Failure | None:
+def _read_table(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of an earlier property table by id, with the columns that its owner may have added."""
+    if not path.exists():
+        return {}
     try:
-        return Failure(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header, *lines = [row for row in csv.reader(file, strict=True) if row]
+        rows = {line[header.index("id")]: dict(zip(header, line, strict=True)) for line in lines}
+    except (UnicodeError, csv.Error, ValueError, IndexError) as error:
+        raise DataError(
+            f"{path} is not a CSV table in UTF-8 with a column id and a cell for each column; correct it, or move it "
+            "away."
+        ) from error
+    if len(rows) < len(lines) or len(set(header)) < len(header):
+        raise DataError(f"{path} has an id or a column more than once; correct it, or move it away.")
+    return rows
 
 
-def _write_tables(out: Path, ids: list[str], failures: Mapping[str, Failure]) -> None:
-    """The property table and description that `build` reads, and the reasons of failures."""
-    table = [["id", "formula", "band_gap [eV]", "total_magnetization [muB]", "fermi_energy [eV]"]]
-    for one in ids:
-        path = out / "densities" / f"{one}.npz"
-        if path.exists():
+def _write_table(out: Path, known: Mapping[str, dict[str, str]]) -> None:
+    """A row for each density of the folder; what its owner wrote is kept: columns, rows, and values instead of ours."""
+    rows = {one: dict(row) for one, row in known.items()}
+    owned = [name for row in known.values() for name in row]
+    plain = {_without_unit(name) for name in owned}
+    ours = {column: name for column, name in _COMPUTED.items() if column in owned or _without_unit(column) not in plain}
+    for path in sorted((out / "densities").glob("[!.]*.npz")):
+        try:
             meta = read_meta(path)
-            numbers = (meta["band_gap_pbe_eV"], meta["total_magnetization_muB"], meta["fermi_eV"])
-            table.append([one, meta["formula"], *(repr(number) for number in numbers)])
-    write_text(out / "properties.csv", _csv(table))
-    if not (out / "dataset.yaml").exists():
-        write_text(out / "dataset.yaml", _DESCRIPTION)
-    if failures:
-        rows = [[one, failure.kind, failure.reason] for one, failure in sorted(failures.items())]
-        write_text(out / "failures.csv", _csv([["id", "kind", "reason"], *rows]))
-    else:
-        (out / "failures.csv").unlink(missing_ok=True)
-
-
-def _csv(rows: list[list[str]]) -> str:
+        except DataError:  # not ours; `build` says so where it is asked for
+            continue
+        row = rows.setdefault(path.stem, {"id": path.stem, "formula": meta.get("formula", "")})
+        for column, name in ours.items():
+            if name in meta and not row.get(column):
+                row[column] = repr(meta[name])
+    header = dict.fromkeys(["id", "formula", *ours, *owned])
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    writer = csv.DictWriter(text, list(header), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[one] for one in sorted(rows))
+    write_text(out / TABLE, text.getvalue())
+
+
+def _without_unit(column: str) -> str:
+    return column.partition("[")[0].strip()
+
+
+def _write_description(path: Path, settings: DftSettings) -> None:
+    """A description for `build`, unless its owner wrote one: crystals of any lattice, all three channels."""
+    if not path.exists():
+        write_text(
+            path,
+            "title: densities computed with ecdbench\n"
+            f"provenance: GPAW, PBE, plane waves {settings.cutoff:g} eV\n"
+            "channels: [total, spin, deformation]\n"
+            "lattice: any  # or fcc, for planes and pictures of cubic F-centred crystals\n",
+        )

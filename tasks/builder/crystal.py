@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ FCC_SPACEGROUPS = (196, 202, 203, 209, 210, 216, 219, 225, 226, 227, 228)
 # Angstrom; the tolerance that the Materials Project uses for relaxed structures.
 _SYMMETRY_TOLERANCE = 0.1
 _COMPOSITION_TOLERANCE = 1e-3
+# No crystal lies outside of these: A^3 per atom, A between sites, valence electrons per atom and all per proton.
+_VOLUME_PER_ATOM, _SHORTEST = (1.0, 1000.0), 0.4
+_FEWEST_ELECTRONS, _MOST_ELECTRONS = 0.5, 1.01
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,14 @@ class Source(Protocol):
         ...
 
 
+def check_id(sample_id: str, where: object) -> None:
+    """Refuse an id that cannot name files. Raises DataError, which begins with `where`."""
+    if not _ID.fullmatch(sample_id):
+        raise DataError(
+            f"{where} has the id '{sample_id}'; an id consists of at most 100 letters, digits, hyphens, dots and _."
+        )
+
+
 class Symmetry(NamedTuple):
     """What symmetry analysis says of a structure: reduced formula, space group number, primitive cell volume (A^3)."""
 
@@ -85,10 +98,17 @@ class Symmetry(NamedTuple):
 
 
 def analyze_symmetry(structure: Any) -> Symmetry:
-    """Determine formula, space group and primitive cell of a pymatgen `Structure`."""
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+    """Determine formula, space group and primitive cell of a pymatgen `Structure`.
 
-    analyzer = SpacegroupAnalyzer(structure, symprec=_SYMMETRY_TOLERANCE)
+    Raises:
+        CrystalError: it has none.
+    """
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
+
+    try:
+        analyzer = SpacegroupAnalyzer(structure, symprec=_SYMMETRY_TOLERANCE)
+    except SymmetryUndeterminedError as error:
+        raise CrystalError("broken density", "its symmetry cannot be determined; check its sites") from error
     primitive = analyzer.find_primitive() or structure
     return Symmetry(structure.composition.reduced_formula, analyzer.get_space_group_number(), float(primitive.volume))
 
@@ -109,8 +129,37 @@ def check_cubic(volume: Volume, symmetry: Symmetry) -> None:
         raise CrystalError("not cubic", "its cell is a supercell; give the density of the primitive or the cubic cell")
 
 
+def check_sites(structure: Any) -> str:
+    """What is impossible about a pymatgen `Structure`; empty where nothing is."""
+    volume = structure.volume / len(structure)
+    if not _VOLUME_PER_ATOM[0] <= volume <= _VOLUME_PER_ATOM[1]:  # NaN, too
+        return f"its cell has {volume:.3g} A^3 per atom; lengths must be in Angstrom"
+    if not np.isfinite(structure.frac_coords).all() or not structure.is_valid(_SHORTEST):
+        return f"two of its sites are closer than {_SHORTEST} A, or a coordinate is not a number"
+    return ""
+
+
+def check_density(volume: Volume) -> None:
+    """Reject a density that its atoms cannot have.
+
+    Raises:
+        CrystalError: it is one.
+    """
+    if problem := check_sites(volume.structure):
+        raise CrystalError("broken density", problem)
+    electrons, charge, atoms = volume.integral("total"), int(volume.numbers.sum()), len(volume.numbers)
+    if not _FEWEST_ELECTRONS * atoms <= electrons <= _MOST_ELECTRONS * charge:
+        raise CrystalError(
+            "broken density",
+            f"its density integrates to {electrons:.4g} electrons in a cell of {atoms} atoms with {charge} protons; it "
+            "must be in e/A^3",
+        )
+    if np.ptp(volume.channels["total"]) == 0:
+        raise CrystalError("broken density", "its density is the same at every point")
+
+
 def check_composition(volume: Volume, symmetry: Symmetry, formula: str) -> None:
-    """Reject a density that has no electrons or belongs to a crystal of another formula.
+    """Reject the density of a crystal of another formula.
 
     Args:
         volume: the density.
@@ -118,10 +167,8 @@ def check_composition(volume: Volume, symmetry: Symmetry, formula: str) -> None:
         formula: the formula that the row will state.
 
     Raises:
-        CrystalError: it does.
+        CrystalError: it is one.
     """
-    if volume.integral("total") <= 0:
-        raise CrystalError("broken density", "its density does not integrate to a positive number of electrons")
     from pymatgen.core import Element
 
     sites = Counter(Element.from_Z(int(number)).symbol for number in volume.numbers)

@@ -1,11 +1,14 @@
-"""Charge densities on a periodic grid: the data model, the cell's cubic setting, and readers for three file formats."""
+"""Charge densities on a periodic grid: the data model, and readers for three file formats."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +19,7 @@ import numpy as np
 from ...benchmark.errors import DataError, MissingExtraError
 from ..density.lattice import conventional_matrix
 
+_ELEMENTS = 119  # atomic numbers are smaller
 CHANNELS = ("total", "spin", "deformation")
 # pymatgen calls the second block of a CHGCAR `diff`: spin up minus spin down.
 _CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
@@ -86,8 +90,8 @@ def read_volume(path: Path) -> Volume:
             volume = _read_chgcar(path)
     except READ_ERRORS as error:
         raise DataError(
-            f"{path} cannot be read as a density ({type(error).__name__}: {error}); "
-            "it is truncated or in another format: copy or download it again."
+            f"{path} cannot be read as a density ({type(error).__name__}); it is truncated or in another format: copy "
+            "or download it again."
         ) from error
     check_volume(volume, str(path))
     return volume
@@ -116,11 +120,27 @@ def check_volume(volume: Volume, where: str) -> None:
     real = all(array.dtype.kind in "fiu" and np.isfinite(array).all() for array in arrays)
     grids = {grid.shape for grid in volume.channels.values()}
     sites = len(volume.numbers)
+    real &= volume.numbers.dtype.kind in "iu" and bool(((volume.numbers > 0) & (volume.numbers < _ELEMENTS)).all())
     shaped = volume.lattice.shape == (3, 3) and volume.frac_coords.shape == (sites, 3) and sites > 0
     if not real or not shaped or len(grids) != 1 or len(grid := grids.pop()) != 3 or min(grid) < 2:
         raise DataError(
             f"{where} holds no crystal, or densities that are not finite or not on one grid; copy the file again."
         )
+
+
+@contextlib.contextmanager
+def elements_named(path: Path) -> Iterator[None]:
+    """Refuse a POSCAR or CHGCAR without element symbols, for which pymatgen takes hydrogen, helium and so on.
+
+    Raises:
+        DataError: the file that is read in the block is one.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Elements in POSCAR cannot be determined")
+        try:
+            yield
+        except UserWarning as error:
+            raise DataError(f"{path} does not name its elements; add the line of their symbols.") from error
 
 
 def file_version(path: Path | None) -> str:
@@ -166,7 +186,8 @@ def _read_json(path: Path) -> Volume:
 
 
 def _read_chgcar(path: Path) -> Volume:
-    return volume_from_chgcar(_chgcar_class().from_file(str(path)))
+    with elements_named(path):
+        return volume_from_chgcar(_chgcar_class().from_file(str(path)))
 
 
 def _chgcar_class() -> Any:

@@ -54,7 +54,9 @@ class DftSettings:
 
 
 def compute_density(sample_id: str, structure: dict[str, Any], settings: DftSettings) -> bytes:
-    """The density of a structure as an `.npz` file of this project; a second attempt mixes gently and smears more.
+    """The density of a structure as an `.npz` file of this project.
+
+    What does not converge is tried once more, with gentler mixing and more smearing.
 
     Args:
         sample_id: of the crystal.
@@ -69,7 +71,7 @@ def compute_density(sample_id: str, structure: dict[str, Any], settings: DftSett
         answer, content = _in_child({"id": sample_id, "structure": structure, "attempt": attempt, **asdict(settings)})
         if content is not None:
             return content
-        if answer["kind"] not in (_NOT_CONVERGED, _DIED):
+        if answer["kind"] != _NOT_CONVERGED:
             break
     raise CrystalError(answer["kind"], answer["reason"])
 
@@ -79,6 +81,7 @@ def _in_child(request: dict[str, Any]) -> tuple[dict[str, str], bytes | None]:
         child = subprocess.Popen(
             [sys.executable, "-m", __name__, folder],
             stdin=subprocess.PIPE,
+            bufsize=0,  # nothing is left to write when the pipe is closed
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -86,8 +89,7 @@ def _in_child(request: dict[str, Any]) -> tuple[dict[str, str], bytes | None]:
         )
         assert child.stdin is not None
         try:
-            child.stdin.write(json.dumps(request).encode() + b"\n")
-            child.stdin.flush()  # and left open
+            child.stdin.write(json.dumps(request).encode() + b"\n")  # and left open
             code = child.wait(request["time_limit"])
         except subprocess.TimeoutExpired:
             return {"kind": _DIED, "reason": f"no result within {request['time_limit']:g} s"}, None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,19 @@ from ...benchmark.errors import DataError
 from ...benchmark.task import SPLITS
 from ..datasets.ecd_fcc import FACTS, TABULATED
 from ..datasets.folder import DatasetFolder
+from ..datasets.moduli import BULK, SHEAR, is_physical
 from .assembly import Plan
 from .blueprint import Blueprint
-from .crystal import Crystal, CrystalError
+from .crystal import Crystal, CrystalError, check_id
 from .densities import Volume, file_version, read_meta, read_volume
 from .descriptions import structure_hash
 
 # The densities integrate to the number of valence electrons; a larger deviation means a damaged file.
 _ELECTRON_TOLERANCE = 1e-3
-_ID = re.compile(r"[A-Za-z0-9-]+")
 TABLE = "known_values.csv"
 
-# The sources of a value in the order in which they are asked; a modulus of zero or less is passed over. Formation
+# The sources of a value in the order in which they are asked; a modulus that no stable crystal
+# has is passed over. Formation
 # energies come from one source, since those of others are on other scales of energy.
 _SOURCES = {
     "k_vrh": ("paper", "elastic_tensor_2015", "mp_6059"),
@@ -34,7 +34,6 @@ _SOURCES = {
     "formation_energy_per_atom": ("paper",),
     "band_gap_mp": ("paper", "dielectric_constant", "megnet_pbe"),
 }
-_POSITIVE = ("k_vrh", "g_vrh")
 # What is computed with a density, by its name in the density's file.
 _COMPUTED = {
     "band_gap": "band_gap_pbe_eV",
@@ -126,7 +125,7 @@ def _read_known_values(path: Path) -> dict[str, dict[str, str]]:
             records = list(csv.DictReader(file))
     except (UnicodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV table; give the table of known values of ecd-fcc.") from error
-    needed = {"material_id", "formula", "spacegroup", "paper_g_voigt", "paper_g_reuss"}
+    needed = {"material_id", "formula", "spacegroup"}
     needed |= {f"{source}_{_plain(name)}" for name, sources in _SOURCES.items() for source in sources}
     needed |= {f"paper_{_plain(column.name)}" for column in TABULATED}
     if not records or (absent := needed - set(records[0])):
@@ -144,12 +143,13 @@ def _read_known_values(path: Path) -> dict[str, dict[str, str]]:
 def _crystal(
     sample_id: str, record: Mapping[str, str] | None, source: RawFolders, text: tuple[str, str] | None
 ) -> Crystal:
-    if not _ID.fullmatch(sample_id):
-        raise DataError(f"There is a density of '{sample_id}'; ids are letters, digits and hyphens.")
-    meta = read_meta(source.path(sample_id))
+    check_id(sample_id, source.path(sample_id).parent)
+    try:
+        meta = read_meta(source.path(sample_id))
+    except DataError:  # its job will say so, and the others are built
+        meta = {}
     values: dict[str, Any] = {name: meta.get(key) for name, key in _COMPUTED.items()}
     values["is_metal"] = None if values["band_gap"] is None else values["band_gap"] == 0
-    values |= {name: None for column in TABULATED for name in [column.name]}
     values |= dict(_tabulated(record or {}))
     if record is None:  # described by its density alone
         return Crystal(sample_id, values, known_text=text)
@@ -159,26 +159,18 @@ def _crystal(
 def _tabulated(record: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     """Known values of a crystal, those with several sources with the name of the one that was taken."""
     for column in TABULATED:
-        yield column.name, _number(record, f"paper_{_plain(column.name)}")
+        value = _number(record, f"paper_{_plain(column.name)}")
+        yield column.name, value if is_physical(column.name, _moduli(record, "paper")) else None
     for name, sources in _SOURCES.items():
-        value, taken = None, None
-        for source in sources:
-            found = _number(record, f"{source}_{_plain(name)}")
-            if found is not None and _is_physical(record, name, source, found):
-                value, taken = found, source
-                break
-        yield name, value
+        found = {source: _number(record, f"{source}_{_plain(name)}") for source in sources}
+        known = (source for source in sources if found[source] is not None)
+        taken = next((source for source in known if is_physical(name, _moduli(record, source))), None)
+        yield name, None if taken is None else found[taken]
         yield f"{name}_source", taken
 
 
-def _is_physical(record: Mapping[str, str], name: str, source: str, value: float) -> bool:
-    """Whether a stable crystal can have this value: moduli above zero, Reuss averages not above Voigt averages."""
-    if name not in _POSITIVE:
-        return True
-    if name == "g_vrh" and source == "paper":
-        voigt, reuss = _number(record, "paper_g_voigt"), _number(record, "paper_g_reuss")
-        return voigt is not None and reuss is not None and 0 < reuss <= voigt * (1 + 1e-6)
-    return value > 0
+def _moduli(record: Mapping[str, str], source: str) -> dict[str, float | None]:
+    return {name: _number(record, f"{source}_{name}") for name in (*BULK, *SHEAR)}
 
 
 def _plain(name: str) -> str:

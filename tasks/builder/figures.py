@@ -70,8 +70,6 @@ class Gallery:
             path = out / f"gallery_{channel}.png"
             if chosen:
                 _save(_sheet(sorted(chosen, key=lambda entry: entry[1])), path)
-            else:
-                path.unlink(missing_ok=True)
 
 
 def _sheet(chosen: Sequence[tuple[int, str, str, Mapping[str, Any]]]) -> Any:

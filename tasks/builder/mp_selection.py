@@ -16,10 +16,11 @@ from typing import Any
 from ...benchmark.errors import DataError, MissingExtraError, unknown_name
 from ...benchmark.storage import replacing, write_json
 from ..datasets.mp_fcc import FACTS
-from .assembly import WORK, Plan
+from .assembly import Plan
 from .blueprint import Blueprint
 from .crystal import FCC_SPACEGROUPS, Crystal
 from .materials_project import FIELDS, KINDS, MaterialsProject, flatten
+from .writer import WORK
 
 DEFAULT_FILTER: dict[str, Any] = {"is_stable": True, "spacegroup_number": list(FCC_SPACEGROUPS)}
 _IDS_PER_QUERY = 200

@@ -15,7 +15,7 @@ from ..density.pictures import is_noise
 from ..density.views import plane_of, view_columns, volume_of
 from ..splits import hashed_fold, hashed_split
 from .blueprint import Blueprint, row_schema
-from .crystal import Crystal, CrystalError, analyze_symmetry, check_composition, check_cubic
+from .crystal import Crystal, CrystalError, analyze_symmetry, check_composition, check_cubic, check_density
 from .densities import Volume
 from .descriptions import structure_hash
 from .reduction import reduce_density
@@ -36,9 +36,10 @@ def make_row(
         describe: returns the full text for a pymatgen structure dict.
 
     Raises:
-        CrystalError: the crystal is not face-centred cubic where only such crystals are taken, has another formula, a
-            channel is missing, or it cannot be described.
+        CrystalError: the density is broken or lacks a channel, or the crystal is not face-centred cubic where only such
+            crystals are taken, has another formula, or cannot be described.
     """
+    check_density(volume)
     symmetry = analyze_symmetry(volume.structure)
     formula, spacegroup = crystal.formula or symmetry.formula, crystal.spacegroup or symmetry.spacegroup
     system = "-".join(sorted(parse_formula(formula)))
@@ -81,7 +82,8 @@ def _density_cells(volume: Volume, blueprint: Blueprint) -> dict[str, Any]:
         else:
             raise CrystalError("no density", f"the file holds no {channel} density")
     reduction = reduce_density(replace(volume, channels=channels))
-    factors = reduction.factors if blueprint.is_cubic else replace(reduction.factors, cube=None)
+    cube = volume.cube_matrix if blueprint.is_cubic else None
+    factors = replace(reduction.factors, cube=cube)
     cells = factors.to_cells()
     return {
         **{name: cell if isinstance(cell, str) else cell.tolist() for name, cell in cells.items()},

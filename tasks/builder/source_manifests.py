@@ -11,19 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...benchmark.columns import column_sha256
 from ...benchmark.storage import sha256_file, write_json
-from ...benchmark.task import SPLITS
-from ..datasets import DatasetFacts, describe_target, mp_fcc_authors
+from ..datasets.mp_fcc_authors import ALL_CRYSTALS_DATASET, WITH_IMAGES_DATASET, AuthorsFiles
 from ..datasets.sfe import FACTS, SPREADSHEET, SfeFiles, image_id
-from ..datasets.table import Cells
+from ..datasets.table import TableDataset, describe_table
 from ..splits import FOLDS, ids_by_split, spread_groups
 
 _IMAGES = 137
 _FRACTIONS = {"train": 0.70, "validation": 0.15, "holdout": 0.15}
 _SFE_SEED, _FCC_SEED = 54, 420
+_TABLES = (
+    "FCC_properties_w_dens.csv",
+    "FCC_descriptions.csv",
+    "filtered_FCC_properties.csv",
+    "filtered_FCC_descriptions.csv",
+)
 
 
 def sfe_manifest(folder: Path) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def sfe_manifest(folder: Path) -> dict[str, Any]:
     }
     folds = {kind: {m: int(fold) for m, fold in sorted(assigned.items())} for kind, assigned in dealt.items()}
     source = SfeFiles(folder, splits, folds)
-    described = _described(FACTS, source.cells)
+    described = describe_table(FACTS, TableDataset(FACTS.columns, source.cells))
     return {
         "files": {name: sha256_file(folder / name) for name in files},
         "splits": splits,
@@ -55,33 +57,19 @@ def sfe_manifest(folder: Path) -> dict[str, Any]:
 
 def fcc_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of `mp-fcc-authors` and `mp-fcc-authors-text`, from a folder with the source files."""
-    tables = [f"{table}_{name}.csv" for table, name in (("FCC", "properties_w_dens"), ("FCC", "descriptions"))]
-    tables += ["filtered_FCC_properties.csv", "filtered_FCC_descriptions.csv"]
     with (folder / "filtered_FCC_properties.csv").open(newline="", encoding="utf-8") as file:
         ids = [row[0] for row in csv.reader(file)][1:]
     split = _split_as_authors(ids, 0.3, _FCC_SEED)
-    files = [*tables, *(f"images/normalized_data_{one}.png" for one in sorted(ids))]
+    files = [*_TABLES, *(f"images/normalized_data_{one}.png" for one in sorted(ids))]
     return {
         "files": {name: sha256_file(folder / name) for name in files},
         "authors_split": split,
         "datasets": {
-            one.facts.id: _described(one.facts, mp_fcc_authors.AuthorsFiles(folder, one.table, split).cells)
-            for one in mp_fcc_authors.DATASETS
+            one.facts.id: describe_table(
+                one.facts, TableDataset(one.facts.columns, AuthorsFiles(folder, one.table, split).cells)
+            )
+            for one in (WITH_IMAGES_DATASET, ALL_CRYSTALS_DATASET)
         },
-    }
-
-
-def _described(facts: DatasetFacts, cells: Cells) -> dict[str, Any]:
-    official = cells("split_official")
-    splits, targets = list(official.values()), {target.name: cells(target.name) for target in facts.targets}
-    return {
-        "dataset": facts.id,
-        "rows": {split: splits.count(split) for split in SPLITS},
-        "targets": {
-            name: describe_target(np.array([values[one] for one in official], dtype=float), splits)
-            for name, values in targets.items()
-        },
-        "column_sha256": {column.name: column_sha256(cells(column.name)) for column in facts.columns},
     }
 
 

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import yaml
 
 from ...benchmark.columns import OpenDataset
 from ...benchmark.storage import write_json, write_text
 from ..datasets import DatasetFacts
 from ..datasets.folder import MANIFEST
-from .blueprint import row_schema
 from .croissant import write_croissant
 from .dataset_card import card_header
 from .writer import open_splits
@@ -29,14 +27,10 @@ def write_table_folder(facts: DatasetFacts, targets: Mapping[str, Any], dataset:
         dataset: the opened dataset.
         out: the folder.
     """
-    schema = row_schema(facts.columns)
-    images = [column.name for column in facts.columns if column.kind == "image"]
     cells = dataset.read(list(dataset.columns))
     with open_splits(out, facts.columns) as writer:
         for sample_id in sorted(cells["id"]):
-            row = {name: column[sample_id] for name, column in cells.items()}
-            row |= {name: {"bytes": row[name], "path": None} for name in images}
-            writer.add(pa.Table.from_pylist([row], schema=schema))
+            writer.add_row({name: column[sample_id] for name, column in cells.items()})
     manifest = {
         "dataset": facts.id,
         "facts": asdict(facts),

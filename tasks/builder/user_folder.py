@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,7 @@ from ..datasets.mp_fcc import PROPERTIES
 from ..density.structure_factors import PROMOLECULE
 from .assembly import Plan
 from .blueprint import Blueprint
-from .crystal import Crystal, CrystalError
+from .crystal import Crystal, CrystalError, check_id
 from .densities import CHANNELS, Volume, file_version, read_volume
 
 TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
@@ -32,7 +33,6 @@ _KNOWN = {column.name: column for column in PROPERTIES}
 _DENSITY_FILES = (
     "{}.npz", "{}.json.gz", "{}.CHGCAR", "{}.CHGCAR.gz", "CHGCAR.{}", "CHGCAR_{}", "{}/CHGCAR", "{}/CHGCAR.gz"
 )  # fmt: skip
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _COLUMN = re.compile(r"([A-Za-z]\w*)\s*(?:\[(.*)\])?")
 # No property of a crystal is larger in any unit in use; beyond this, histograms and means overflow.
@@ -117,7 +117,7 @@ def plan_user_folder(name: str, source: Path, limit: int | None = None) -> Plan:
     )
     facts = DatasetFacts(
         id=name,
-        title=description.title or f"electron densities of {len(records)} crystals",
+        title=description.title or f"electron densities of the crystals of {name}",
         columns=crystal_columns(
             description.channels, _property_columns(units, targets), is_cubic=description.lattice == "fcc"
         ),
@@ -149,7 +149,7 @@ def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
             f"{path.parent} holds no {TABLE}; write one with a column id and one column per property."
         ) from error
     except (UnicodeError, csv.Error, ValueError) as error:
-        raise DataError(f"{path} is not a CSV table with a header; write one row per crystal.") from error
+        raise DataError(f"{path} is not a CSV table with a header in UTF-8; write one row per crystal.") from error
     names, units = [], {}
     for cell in header:
         match = _COLUMN.fullmatch(cell.strip())
@@ -157,11 +157,20 @@ def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
             raise DataError(
                 f"{path} has the column '{cell}'; a name consists of letters, digits and _, a unit goes in brackets."
             )
+        if len(match[2] or "") > 40 or set(match[2] or "") & set("|<>"):
+            raise DataError(f"{path} has a unit that is none: '{match[2][:40]}'; write it as in `k_vrh [GPa]`.")
         names.append("id" if match[1] == "material_id" else match[1])
         if match[1] not in ("id", "material_id", "formula", "spacegroup"):
             units[match[1]] = match[2] or ""
-    if len(set(names)) < len(names) or "id" not in names or not lines or not units:
-        raise DataError(f"{path} needs rows, a column id and at least one property column, and no column twice.")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{path} has the column {twice} more than once; keep one.")
+    if "id" not in names or not units:
+        raise DataError(
+            f"{path} has the columns {', '.join(header)[:200]}; it needs id and at least one property, separated by "
+            "commas."
+        )
+    if not lines:
+        raise DataError(f"{path} has no rows; write one for each crystal.")
     views = {f"{kind}_{channel}" for kind in ("image", "density", "volume") for channel in (*CHANNELS, PROMOLECULE)}
     taken = {column.name for column in crystal_columns(CHANNELS, ())} | views | {"group"}
     if clash := taken & set(units):
@@ -169,8 +178,9 @@ def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
     if bad := next((number for number, line in enumerate(lines, 2) if len(line) != len(names)), None):
         raise DataError(f"{path}, row {bad}: the number of cells differs from the header; make them equal.")
     records = [dict(zip(names, (cell.strip() for cell in line), strict=True)) for line in lines]
-    if len({record["id"] for record in records}) < len(records):
-        raise DataError(f"{path} has an id more than once; keep one row per id.")
+    counts = Counter(record["id"] for record in records)
+    if twice := next((sample_id for sample_id, count in counts.items() if count > 1), None):
+        raise DataError(f"{path} has the id {twice} more than once; keep one row per id.")
     return units, records
 
 
@@ -235,8 +245,7 @@ def _check_classes(targets: tuple[Target, ...], crystals: list[Crystal], table: 
 
 def _crystal(record: dict[str, str], units: dict[str, str], table: Path) -> Crystal:
     sample_id, spacegroup = record["id"], record.get("spacegroup", "")
-    if not _ID.fullmatch(sample_id):
-        raise DataError(f"{table} has the id '{sample_id}'; ids consist of letters, digits, hyphens, dots and _.")
+    check_id(sample_id, table)
     if spacegroup and not (spacegroup.isascii() and spacegroup.isdigit() and 1 <= int(spacegroup) <= 230):
         raise DataError(f"{table}: {sample_id}: the space group is '{spacegroup}', not a number from 1 to 230.")
     values: dict[str, Any] = {}

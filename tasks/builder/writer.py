@@ -6,11 +6,13 @@ Rows are streamed, so memory does not grow with their number; only a few numbers
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -29,13 +31,15 @@ from .reduction import ACCURACY, CORE_RADIUS
 from .summary import Summary
 
 BUILDER_VERSION = "4"
+# The subfolder of a dataset folder in which a build keeps its finished rows, and the whole dataset until it is moved.
+WORK, _STAGED, _FINISHED = ".work", "staged", "finished"
 _ROW_GROUP = 256
 # Level 19 saves another seventieth and takes thirteen times as long.
 _COMPRESSION = 9
 
 
 def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], origin: Mapping[str, Any]) -> int:
-    """Write rows as a folder that `datasets.load_dataset` reads. The manifest is written last.
+    """Write rows as a folder that `datasets.load_dataset` reads, and put it in the place of what is there as a whole.
 
     Args:
         out: the folder.
@@ -50,7 +54,9 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
         DataError: there are no rows.
     """
     summary, gallery = Summary(blueprint), Gallery(blueprint.density_channels if blueprint.is_cubic else ())
-    with open_splits(out, blueprint.facts.columns) as writer:
+    staged = out / WORK / _STAGED
+    shutil.rmtree(staged, ignore_errors=True)
+    with open_splits(staged, blueprint.facts.columns) as writer:
         for table in rows:
             row = writer.add(table)
             summary.add(row)
@@ -75,12 +81,29 @@ def write_dataset(out: Path, blueprint: Blueprint, rows: Iterable[pa.Table], ori
         "duplicates": summary.duplicates(),
         **writer.manifest_entries(),
     }
-    gallery.draw(out)
-    draw_distributions(out, blueprint, summary)
-    write_text(out / "README.md", dataset_card(blueprint, manifest, summary.sources))
-    write_croissant(out, blueprint.facts)
-    write_json(out / MANIFEST, manifest)
+    gallery.draw(staged)
+    draw_distributions(staged, blueprint, summary)
+    write_text(staged / "README.md", dataset_card(blueprint, manifest, summary.sources))
+    write_croissant(staged, blueprint.facts)
+    write_json(staged / MANIFEST, manifest)
+    for path in out.glob("gallery_*.png"):
+        if not (staged / path.name).exists():
+            path.unlink()
+    staged.rename(out / WORK / _FINISHED)
+    put_in_place(out)
     return summary.count
+
+
+def put_in_place(out: Path) -> None:
+    """Move the files that a build has finished into the dataset folder; nothing where there are none.
+
+    An interrupted move is completed by the next call: the folder holds the old files and the new ones until then.
+    """
+    finished = out / WORK / _FINISHED
+    if finished.is_dir():
+        for path in finished.iterdir():
+            path.replace(out / path.name)
+        finished.rmdir()
 
 
 @contextlib.contextmanager
@@ -109,6 +132,14 @@ class SplitsWriter:
         self._files = {split: _SplitFile(path, schema) for split, path in paths.items()}
         self._columns = {column.name: column for column in columns}
         self._hashers = {name: ColumnHasher() for name in self._columns}
+
+    def add_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one row that has the form of `table_rows`; return it."""
+        cells = {
+            name: {"bytes": cell, "path": None} if isinstance(cell, bytes) else _plain(cell)
+            for name, cell in row.items()
+        }
+        return self.add(pa.Table.from_pylist([cells], schema=row_schema(self._columns.values())))
 
     def add(self, table: pa.Table) -> dict[str, Any]:
         """Write one row, a table of the writer's schema; return it in the form of `table_rows`."""
@@ -163,6 +194,10 @@ class _SplitFile:
         rows = pa.concat_tables(self._buffer) if self._buffer else self._schema.empty_table()
         self._file.write_table(rows.combine_chunks(), row_group_size=_ROW_GROUP)
         self._buffer = []
+
+
+def _plain(cell: Any) -> Any:
+    return cell.tolist() if isinstance(cell, np.ndarray) else cell
 
 
 def _leaf(path: str, kind: pa.DataType) -> str:

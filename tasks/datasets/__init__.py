@@ -126,7 +126,7 @@ class Downloadable(DatasetDefinition, Protocol):
     """A dataset that can be downloaded from its source."""
 
     def fetch(self, data_dir: Path, progress: Callable[[int, int], None]) -> Path:
-        """Download what is missing, and return the folder. Raises ServiceError where the source does not answer."""
+        """Download what is missing, and return the folder. Raises DataError where the source does not serve it."""
         ...
 
 

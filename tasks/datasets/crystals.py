@@ -47,7 +47,7 @@ def crystal_columns(channels: Sequence[str], properties: Sequence[Column], is_cu
         Column("symmetry", "string", "input", description="operations x' = R x + t that the density obeys; JSON"),
         *((cube,) if is_cubic else ()),
         Column("reflections", "array", "input", (None, 3), description="h k l of each class of equivalent reflections"),
-        Column("resolution", "number", unit="1/A", description="largest |G| of the reflections"),
+        Column("resolution", "number", unit="1/A", description="up to which |G| every reflection is there"),
         Column("is_accurate", "boolean", description="whether every channel is as accurate as the card says"),
     )
     densities = [column for channel in channels for column in _density_columns(channel)]
@@ -59,7 +59,7 @@ def _density_columns(channel: str) -> list[Column]:
     of = f"of the {channel} density"
     return [
         Column(f"structure_factors_{channel}", "array", "input", (None, 2), "e/A^3", f"Fourier coefficients {of}"),
-        Column(f"is_noise_{channel}", "boolean", description=f"whether the plane {of} is nothing but numerical noise"),
+        Column(f"is_noise_{channel}", "boolean", description=f"whether the view {of} is nothing but numerical noise"),
         Column(f"error_{channel}", "number", description=f"RMS error {of} away from nuclei, over its range"),
     ]
 

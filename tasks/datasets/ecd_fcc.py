@@ -10,14 +10,13 @@ from ...benchmark.task import Target
 from . import DatasetFacts
 from .crystals import crystal_columns
 from .folder import FolderDefinition
+from .mp_fcc import FORMATION_ENERGY, K_VRH
 from .mp_fcc import PROPERTIES as PAPER_PROPERTIES
 
 PACKAGED = Path(__file__).parents[1] / "data" / "ecd-fcc"
 CHANNELS = ("total", "spin", "deformation")
 
-K_VRH = Target("k_vrh", "GPa", "bulk modulus (Voigt-Reuss-Hill average)")
 G_VRH = Target("g_vrh", "GPa", "shear modulus (Voigt-Reuss-Hill average)")
-FORMATION_ENERGY = Target("formation_energy_per_atom", "eV/atom", "formation energy per atom from the elements")
 BAND_GAP = Target("band_gap", "eV", "PBE band gap, computed with the density (0 for a metal)")
 MAGNETIZATION = Target("total_magnetization", "muB", "total magnetic moment per primitive cell")
 IS_METAL = Target("is_metal", "", "whether the crystal is a metal (its PBE band gap is zero)", "classification")

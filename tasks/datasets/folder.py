@@ -168,6 +168,9 @@ class DatasetFolder:
                 raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
             known = [name for name in self.columns if names is None or name in names]
             for batch in file.iter_batches(_BATCH, columns=known):
+                empty = [name for name in known if self.columns[name].role == "input" and batch.column(name).null_count]
+                if empty:
+                    raise DataError(f"{self._file(split)} has empty cells in {empty[0]}, an input. {self._remedy}")
                 yield from table_rows(pa.Table.from_batches([batch]), self.columns)
 
     def _scan(

@@ -20,6 +20,7 @@ from ..composition import parse_formula
 from ..splits import hashed_fold, hashed_split
 from . import DatasetFacts
 from .crystals import TEXT_TIERS, text_tiers
+from .moduli import BULK, ELASTIC, SHEAR, is_physical
 from .mp_fcc import PROPERTIES
 from .source_files import SourceFiles
 from .table import TableDataset
@@ -32,12 +33,6 @@ _FILTERED_FOLDER = "Newdata_normalized_zscore_interval/"
 
 # Of the 25 columns, the hull distance is 0 everywhere, and in a cubic crystal k_voigt = k_reuss = k_vrh.
 _NO_TARGETS = ("energy_above_hull", "k_voigt", "k_reuss")
-# A stable cubic crystal has moduli above zero, and a Reuss average that does not exceed the Voigt average (Hill, Proc.
-# Phys. Soc. A 65, 349 (1952)). Where the tabulated ones do not, what was computed from them means nothing either.
-_BULK = ("k_voigt", "k_reuss", "k_vrh")
-_SHEAR = ("g_voigt", "g_reuss", "g_vrh")
-_FROM_BOTH = ("universal_anisotropy", "homogeneous_poisson")
-_ROUNDING = 1e-6  # of the elastic constants, relative
 _UNPHYSICAL = "; left out where the tabulated moduli are unphysical"
 IS_METAL = Target("is_metal", "", "whether the crystal is a metal (its band gap is zero)", "classification")
 
@@ -54,8 +49,8 @@ FILES = SourceFiles(
 
 
 def _target(column: Column) -> Target:
-    elastic = column.name in (*_BULK, *_SHEAR, *_FROM_BOTH)
-    return Target(column.name, column.unit, column.description + (_UNPHYSICAL if elastic else ""))
+    note = _UNPHYSICAL if column.name in ELASTIC else ""
+    return Target(column.name, column.unit, column.description + note)
 
 
 TARGETS = (*(_target(column) for column in PROPERTIES if column.name not in _NO_TARGETS), IS_METAL)
@@ -167,21 +162,14 @@ class AuthorsFiles:
         source = "band_gap" if name == IS_METAL.name else name
         values = {}
         for row in self._read("properties.csv" if self._table == FILTERED else "properties_w_dens.csv"):
-            value = float(row[source]) if _is_physical(row, name) else None
+            moduli = {key: float(row[key]) for key in (*BULK, *SHEAR)}
+            value = float(row[source]) if is_physical(name, moduli) else None
             values[row[""]] = value == 0 if name == IS_METAL.name else value
         return values
 
     def _read(self, name: str) -> list[dict[str, str]]:
         with (self.folder / f"{self._table}_{name}").open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
-
-
-def _is_physical(row: Mapping[str, str], name: str) -> bool:
-    """Whether a property does not rest on moduli that no stable crystal has."""
-    bulk = name not in (*_BULK, *_FROM_BOTH) or float(row["k_vrh"]) > 0
-    voigt, reuss = float(row["g_voigt"]), float(row["g_reuss"])
-    shear = name not in (*_SHEAR, *_FROM_BOTH) or 0 < reuss <= voigt * (1 + _ROUNDING)
-    return bulk and shear
 
 
 @dataclass(frozen=True)
@@ -214,5 +202,5 @@ class AuthorsDataset:
         return FILES.fetch(data_dir, progress)
 
 
-DATASETS = (AuthorsDataset(WITH_IMAGES, FILTERED), AuthorsDataset(ALL_CRYSTALS, ALL))
-WITH_IMAGES_DATASET, ALL_CRYSTALS_DATASET = DATASETS
+WITH_IMAGES_DATASET = AuthorsDataset(WITH_IMAGES, FILTERED)
+ALL_CRYSTALS_DATASET = AuthorsDataset(ALL_CRYSTALS, ALL)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ...benchmark.columns import Column, OpenDataset
 from ...benchmark.errors import DataError
 from . import DatasetFacts
+from .table import describe_table
 
 _FACTS, _DIGEST = b"ecdbench.facts", "sha256_"
 # Columns that define tasks.
@@ -46,8 +47,9 @@ class Release:
         stated = json.loads(pq.read_schema(self.file).metadata[_FACTS])
         return TypeAdapter(DatasetFacts).validate_python(stated)
 
-    def manifest(self, data_dir: Path) -> None:
-        """There is none any more."""
+    def manifest(self, data_dir: Path) -> dict[str, Any]:
+        """Made from what is kept."""
+        return describe_table(self.facts, self.open(data_dir))
 
     def presence(self, data_dir: Path) -> str:
         """What defines its tasks is packaged."""

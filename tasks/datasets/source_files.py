@@ -66,7 +66,7 @@ class SourceFiles:
             )
         for name, digest in self.sha256.items():
             if sha256_file(folder / name) != digest:
-                raise DataError(f"{folder / name} differs from the pinned file. Delete it, then: {remedy}")
+                raise DataError(f"{folder / name} differs from the pinned file; delete it. {remedy}")
         return folder
 
     def fetch(self, data_dir: Path, progress: Callable[[int, int], None], source: str | None = None) -> Path:
@@ -86,7 +86,7 @@ class SourceFiles:
         import pooch
         import requests
 
-        logging.getLogger("pooch").setLevel(logging.ERROR)
+        pooch.get_logger().setLevel(logging.ERROR)
         folder, source = self.folder_in(data_dir), source or self.source
         downloads = pooch.create(
             path=folder,
@@ -105,9 +105,10 @@ class SourceFiles:
                         f"{self.source} no longer serves {name} (status {reply.status_code}); the public repository "
                         f"was moved or taken down. Copy the files to {folder} from another place; each is checked."
                     ) from error
+                present = len(self.sha256) - len(self._absent(folder))
                 raise DataError(
-                    f"{name} could not be downloaded ({type(error).__name__}); {done - 1} of {len(self.sha256)} files "
-                    f"are here. Check the connection and run the same command again, or copy the upstream folder to "
+                    f"{name} could not be downloaded ({type(error).__name__}); {present} of {len(self.sha256)} files "
+                    "are here. Check the connection and run the same command again, or copy the upstream folder to "
                     f"{folder}."
                 ) from error
             except ValueError as error:
@@ -118,4 +119,11 @@ class SourceFiles:
         return folder
 
     def _absent(self, folder: Path) -> list[str]:
-        return [name for name in self.sha256 if not (folder / name).exists()]
+        parents = {str(Path(name).parent) for name in self.sha256}
+        found = {parent: _names(folder / parent) for parent in parents}
+        return [name for name in self.sha256 if Path(name).name not in found[str(Path(name).parent)]]
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of the files of a folder; none where there is no folder."""
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmark.columns import Column, cell_digest, combined_sha256
+from ...benchmark.columns import Column, OpenDataset, cell_digest, combined_sha256
 from ...benchmark.errors import DataError, EcdbenchError, extension_error
 from ...benchmark.task import SPLITS
 from . import DatasetFacts, describe_target
@@ -72,6 +72,30 @@ class TableDataset:
             raise extension_error(f"Reading the column {name}", error) from error
 
 
+def describe_table(facts: DatasetFacts, dataset: OpenDataset) -> dict[str, Any]:
+    """What a manifest states of a dataset: its id, rows by split, statistics of the targets, sha256 by column.
+
+    Args:
+        facts: of the dataset.
+        dataset: the same, opened; of its values only those of targets and the official split are read.
+    """
+    names = [facts.named("split")[0], *(target.name for target in facts.targets)]
+    values = dataset.read(names)
+    official = values[names[0]]
+    splits = list(official.values())
+    return {
+        "dataset": facts.id,
+        "rows": {split: splits.count(split) for split in SPLITS},
+        "targets": {
+            name: describe_target(np.array([values[name][one] for one in official], dtype=float), splits)
+            for name in names[1:]
+        },
+        "column_sha256": {
+            column.name: combined_sha256(digests := dataset.digests(column.name), digests) for column in facts.columns
+        },
+    }
+
+
 @dataclass(frozen=True)
 class TableDefinition:
     """A dataset known by name whose table a package brings along.
@@ -86,17 +110,7 @@ class TableDefinition:
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:
-        table, split_of = self.open(Path()), self.cells(f"split_{self.facts.schemes[0]}")
-        splits = list(split_of.values())
-        targets = {target.name: table.read([target.name])[target.name] for target in self.facts.targets}
-        return {
-            "rows": {split: splits.count(split) for split in SPLITS},
-            "targets": {
-                name: describe_target(np.array([cells[m] for m in split_of], dtype=float), splits)
-                for name, cells in targets.items()
-            },
-            "column_sha256": {name: combined_sha256(d := table.digests(name), d) for name in table.columns},
-        }
+        return describe_table(self.facts, self.open(Path()))
 
     def manifest(self, data_dir: Path) -> dict[str, Any]:
         """Made from the table."""

@@ -8,18 +8,20 @@ the plane to rounding error.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from ...benchmark.errors import DataError
-from .structure_factors import StructureFactors
+from .structure_factors import StructureFactors, fold
 
 # In-plane directions, in units of the cube's axes: along a close-packed row, and perpendicular to it.
 _ACROSS = np.array([1, -1, 0]) / np.sqrt(2)
 _ALONG = np.array([1, 1, -2]) / np.sqrt(6)
 _ORIGINS = ("heaviest", "cell")
+_LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,11 @@ class PlaneSettings:
 
     def __post_init__(self) -> None:
         """Validate the settings."""
-        numbers = (self.window, self.offset, self.rotation)
-        if self.size < 1 or self.window <= 0 or not all(map(math.isfinite, numbers)):
-            raise DataError("The plane needs a positive size and window, and a finite offset and rotation.")
-        if self.origin not in _ORIGINS:
-            raise DataError(f"There is no origin '{self.origin}'; choose {' or '.join(_ORIGINS)}.")
+        check_size(self.size, _LARGEST_SIZE)
+        geometry = (self.window, self.offset, self.rotation)
+        if not all(isinstance(one, numbers.Real) and math.isfinite(one) for one in geometry) or self.window <= 0:
+            raise DataError("The plane needs a positive window, and a finite offset and rotation.")
+        check_origin(self.origin)
 
     def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Start point, row step and column step of the window, in fractional coordinates of the cube."""
@@ -62,8 +64,21 @@ class PlaneSettings:
         return np.full(3, self.offset / 3) - middle * (row + column), row, column
 
 
+def check_size(size: int, largest: int) -> None:
+    """Refuse a number of points per side that is none, or too large. Raises DataError."""
+    if not isinstance(size, numbers.Integral) or not 1 <= size <= largest:
+        raise DataError(f"size must be an integer from 1 to {largest} (got {size!r}).")
+
+
+def check_origin(origin: str) -> None:
+    """Refuse an origin that does not exist. Raises DataError."""
+    if origin not in _ORIGINS:
+        raise DataError(f"There is no origin '{origin}'; choose {' or '.join(_ORIGINS)}.")
+
+
 def view_origin(factors: StructureFactors, origin: str) -> np.ndarray:
     """The point that `PlaneSettings.origin` names, in fractional coordinates of the cell, shape (3,)."""
+    check_origin(origin)
     return np.zeros(3) if origin == "cell" else factors.frac_coords[np.argmax(factors.numbers)]
 
 
@@ -118,10 +133,7 @@ def _plane_coefficients(
     low = frequencies.min(axis=1)
     count = frequencies.max(axis=1) - low + 1
     index = frequencies[0] * count[1] + (frequencies[1] - low[0] * count[1] - low[1])
-    sums = np.empty(count.prod(), dtype=complex)
-    sums.real = np.bincount(index, waves.real, len(sums))
-    sums.imag = np.bincount(index, waves.imag, len(sums))
-    return sums.reshape(count), (int(low[0]), int(low[1]))
+    return fold(waves, index, count.prod()).reshape(count), (int(low[0]), int(low[1]))
 
 
 def _evaluate(coefficients: np.ndarray, low: tuple[int, int], steps: np.ndarray, size: int) -> np.ndarray:
@@ -135,7 +147,7 @@ def _evaluate(coefficients: np.ndarray, low: tuple[int, int], steps: np.ndarray,
     """
     (row1, row2), (column1, column2) = (
         [
-            _waves(start, count, round(s, 14), size)
+            _exponentials(start, count, round(s, 14), size)
             for start, count, s in zip(low, coefficients.shape, step, strict=True)
         ]
         for step in steps
@@ -149,5 +161,5 @@ def _evaluate(coefficients: np.ndarray, low: tuple[int, int], steps: np.ndarray,
 
 
 @lru_cache(maxsize=64)  # crystals of one lattice share them
-def _waves(low: int, count: int, step: float, size: int) -> np.ndarray:
+def _exponentials(low: int, count: int, step: float, size: int) -> np.ndarray:
     return np.exp(2j * np.pi * np.multiply.outer(np.arange(low, low + count), np.arange(size) * step))

@@ -22,6 +22,9 @@ FORMAT = 1
 PROMOLECULE = "promolecule"
 # Relative to the largest coefficient besides F(0): what an operation may do to the others.
 _SYMMETRY_TOLERANCE = 1e-3
+# h k l as one number, in their order; indices are far smaller than these steps.
+_AS_NUMBER = np.array([2.0**40, 2.0**20, 1.0])
+_LARGEST_INDEX = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class StructureFactors:
         translations: of the same, in fractions of the cell, shape (m, 3).
         reflections: indices h k l, one of each class of equivalent reflections, shape (k, 3).
         coefficients: F(hkl) by density channel, complex of shape (k,), e/A^3.
-        resolution: every reflection up to this |G| is there, 1/A.
+        resolution: up to this |G| every reflection is there that is not zero, 1/A.
         cube: integer matrix whose rows are the edges of the conventional cube in units of the cell vectors; None where
             the crystal is not cubic F-centred.
     """
@@ -157,7 +160,7 @@ class StructureFactors:
                     f"{FORMAT}; install the version that wrote them, or build the dataset again."
                 )
             channels = {
-                name.removeprefix("structure_factors_"): np.asarray(value, dtype=float)
+                name.removeprefix("structure_factors_"): np.asarray(value, dtype=float).T
                 for name, value in cells.items()
                 if name.startswith("structure_factors_")
             }
@@ -167,17 +170,39 @@ class StructureFactors:
                 numbers=np.array(structure["numbers"], dtype=int),
                 rotations=np.array(symmetry["rotations"], dtype=int),
                 translations=np.array(symmetry["translations"], dtype=float),
-                reflections=np.asarray(cells["reflections"], dtype=float).round().astype(int),
-                coefficients={name: pairs[:, 0] + 1j * pairs[:, 1] for name, pairs in channels.items()},
+                reflections=_integers(cells["reflections"]),
+                coefficients={name: real + 1j * imaginary for name, (real, imaginary) in channels.items()},
                 resolution=float(symmetry["resolution"]),
-                cube=np.asarray(cells["cube"], dtype=float).round().astype(int) if "cube" in cells else None,
+                cube=_integers(cells["cube"]) if "cube" in cells else None,
             )
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise DataError(
                 f"The structure factors are damaged ({type(error).__name__}: {error}); copy or build the dataset again."
             ) from error
         check_structure_factors(found)
         return found
+
+
+def _integers(values: Any) -> np.ndarray:
+    """Integers that are stored as float32. Raises ValueError where they are others, or larger than any index."""
+    found = np.asarray(values, dtype=float)
+    if not (np.abs(found) <= _LARGEST_INDEX).all() or (found != found.round()).any():
+        raise ValueError("indices are not integers, or larger than a crystal has")
+    return found.astype(int)
+
+
+def fold(waves: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
+    """The sums of the waves that share an index, complex of shape (size,).
+
+    Args:
+        waves: amplitudes, complex of shape (w,).
+        index: of each of them, shape (w,).
+        size: number of sums.
+    """
+    sums = np.empty(size, dtype=complex)
+    sums.real = np.bincount(index, waves.real, size)
+    sums.imag = np.bincount(index, waves.imag, size)
+    return sums
 
 
 def check_structure_factors(found: StructureFactors) -> None:
@@ -187,17 +212,21 @@ def check_structure_factors(found: StructureFactors) -> None:
         DataError: arrays do not fit together, or coefficients break the symmetry that is stated.
     """
     k, m = len(found.reflections), len(found.rotations)
+    numbers = (found.lattice, found.frac_coords, found.translations, found.reflections, *found.coefficients.values())
     shapes = (
         found.lattice.shape == (3, 3)
         and found.rotations.shape == (m, 3, 3)
         and found.translations.shape == (m, 3)
         and found.reflections.shape == (k, 3)
         and len(found.numbers) == len(found.frac_coords) > 0
+        and bool((found.numbers > 0).all())
         and (found.cube is None or found.cube.shape == (3, 3))
-        and all(values.shape == (k,) and np.isfinite(values).all() for values in found.coefficients.values())
+        and all(values.shape == (k,) for values in found.coefficients.values())
+        and all(np.isfinite(values).all() for values in numbers)
     )
-    if not shapes or k == 0 or m == 0 or found.cell_volume == 0:
+    if not shapes or k == 0 or m == 0 or found.cell_volume == 0 or not found.resolution > 0:
         raise DataError("The structure factors are truncated or do not fit together; copy or build the dataset again.")
+    _check_operations(found)
     fixed, turned = (np.nonzero(one) for one in _stabilisers(found.reflections, found.rotations))
     at_fixed, at_turned = (
         np.exp(2j * np.pi * (found.reflections[h] * found.translations[operation]).sum(axis=1))
@@ -214,9 +243,35 @@ def check_structure_factors(found: StructureFactors) -> None:
             )
 
 
+def _check_operations(found: StructureFactors) -> None:
+    """Reject operations that are no group, and reflections that are no representatives of their classes.
+
+    Raises:
+        DataError: they are not.
+    """
+    rotations, reflections, cube = found.rotations, found.reflections, found.cube
+    known = {one.tobytes() for one in rotations}
+    is_group = (
+        len(known) == len(rotations)
+        and np.eye(3, dtype=rotations.dtype).tobytes() in known
+        and bool((np.abs(np.rint(np.linalg.det(rotations))) == 1).all())
+        and all((one @ rotations[-1]).tobytes() in known for one in rotations)
+    )
+    if not is_group:
+        raise DataError("The symmetry operations are no group; copy or build the dataset again.")
+    if cube is not None and round(np.linalg.det(cube)) not in (1, 4):
+        raise DataError("The cube beside the structure factors is that of no F-centred cell; build the dataset again.")
+    classes = np.abs(_images(reflections, rotations)).max(axis=1)
+    if len(np.unique(classes)) < len(reflections):
+        raise DataError("The structure factors hold two of one class of reflections; copy or build the dataset again.")
+
+
 def _stabilisers(reflections: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which rotations leave a reflection where it is, and which turn it into its opposite; booleans, shape (k, m)."""
-    as_number = np.array([2.0**40, 2.0**20, 1.0])  # of h k l, one number each
-    own = (reflections @ as_number)[:, None]
-    images = reflections.astype(float) @ (rotations.astype(float) @ as_number).T
+    images, own = _images(reflections, rotations), (reflections @ _AS_NUMBER)[:, None]
     return images == own, images == -own
+
+
+def _images(reflections: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """What rotations make of reflections, each as one number, shape (k, m)."""
+    return reflections.astype(float) @ (rotations.astype(float) @ _AS_NUMBER).T

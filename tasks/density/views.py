@@ -6,9 +6,7 @@ The settings of a view never change under its name, since entries that used it c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ _GEOMETRY = ("structure", "symmetry", "reflections")
 _DECIMALS = 6
 # Planes and pictures that stay in memory, some 30 kB each: folds and seeds ask for the same rows again.
 _KEPT = 2048
+_views: dict[bytes, Any] = {}
 
 
 def view_columns(columns: Collection[str], channel: str, in_plane: bool) -> tuple[str, ...]:
@@ -53,12 +52,12 @@ def view_channels(columns: Collection[str]) -> list[str]:
 
 def plane_of(cells: Mapping[str, Any]) -> np.ndarray:
     """The (111) plane through an atom of the heaviest element, shape (75, 75), e/A^3, float32."""
-    return _plane(_Keyed.of(cells))
+    return _remembered("plane", cells, lambda: _plane(cells))
 
 
 def picture_of(cells: Mapping[str, Any]) -> bytes:
     """The same plane as a PNG, on the colour scale that all crystals share."""
-    return _picture(_Keyed.of(cells))
+    return _remembered("picture", cells, lambda: encode_png(render(plane_of(cells), RENDERING[_channel(cells)])))
 
 
 def volume_of(cells: Mapping[str, Any]) -> np.ndarray:
@@ -67,32 +66,24 @@ def volume_of(cells: Mapping[str, Any]) -> np.ndarray:
     return _rounded(values)
 
 
-@dataclass(frozen=True)
-class _Keyed:
-    """Cells that are compared by a hash of their content."""
-
-    key: bytes
-    cells: Mapping[str, Any] = field(compare=False, repr=False)
-
-    @classmethod
-    def of(cls, cells: Mapping[str, Any]) -> _Keyed:
-        digest = hashlib.blake2b(digest_size=16)
-        for name in sorted(cells):
-            cell = cells[name]
-            digest.update(name.encode() + b"\0" + (cell.encode() if isinstance(cell, str) else cell.tobytes()) + b"\0")
-        return cls(digest.digest(), cells)
+def _remembered(view: str, cells: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """A view, made once for the same content; the results that stay in memory do not hold the cells."""
+    digest = hashlib.blake2b(view.encode(), digest_size=16)
+    for name in sorted(cells):
+        cell = cells[name]
+        digest.update(name.encode() + b"\0" + (cell.encode() if isinstance(cell, str) else cell.tobytes()) + b"\0")
+    key = digest.digest()
+    if key not in _views:
+        if len(_views) >= _KEPT:
+            _views.pop(next(iter(_views)), None)  # the oldest
+        _views[key] = make()
+    return _views[key]
 
 
-@lru_cache(maxsize=_KEPT)
-def _plane(keyed: _Keyed) -> np.ndarray:
-    values = _rounded(slice_plane(StructureFactors.from_cells(keyed.cells), _channel(keyed.cells)))
+def _plane(cells: Mapping[str, Any]) -> np.ndarray:
+    values = _rounded(slice_plane(StructureFactors.from_cells(cells), _channel(cells)))
     values.setflags(write=False)
     return values
-
-
-@lru_cache(maxsize=_KEPT)
-def _picture(keyed: _Keyed) -> bytes:
-    return encode_png(render(_plane(keyed), RENDERING[_channel(keyed.cells)]))
 
 
 def _channel(cells: Mapping[str, Any]) -> str:

@@ -1,20 +1,18 @@
-"""The density in three dimensions, on a regular grid of the conventional cube, synthesised from structure factors."""
+"""The density in three dimensions, on a regular grid, synthesised from structure factors."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import fft
 
-from ...benchmark.errors import DataError
-from .planes import view_origin
-from .structure_factors import StructureFactors
+from .planes import check_size, view_origin
+from .structure_factors import StructureFactors, fold
+
+_LARGEST_SIZE = 512
 
 
 def density_volume(factors: StructureFactors, channel: str, size: int = 32, origin: str = "heaviest") -> np.ndarray:
     """One density channel at `size`^3 points of the conventional cube, end points excluded.
-
-    The values are those of the density itself: waves that a grid of this size cannot resolve fold onto others, as they
-    do in any sampling.
 
     Args:
         factors: of the crystal; of one that is not cubic F-centred, the given cell takes the place of the cube.
@@ -28,19 +26,46 @@ def density_volume(factors: StructureFactors, channel: str, size: int = 32, orig
     Raises:
         DataError: there is no such channel, or the size is not positive.
     """
-    if size < 1:
-        raise DataError(f"A volume needs a positive size (got {size}).")
-    edges = np.eye(3, dtype=int) if factors.cube is None else factors.cube
-    waves, frequencies = factors.waves(channel, view_origin(factors, origin), edges.T)
+    check_size(size, _LARGEST_SIZE)
+    values = density_grid(factors, channel, (size,) * 3, factors.cube, view_origin(factors, origin))
+    return values.astype(np.float32)
+
+
+def density_grid(
+    factors: StructureFactors,
+    channel: str,
+    shape: tuple[int, ...],
+    edges: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """One density channel on a grid of a cell, end points excluded.
+
+    The values are those of the density itself: waves that a grid of this size cannot resolve fold onto others, as they
+    do in any sampling.
+
+    Args:
+        factors: of the crystal.
+        channel: one that it holds, or `promolecule`.
+        shape: points per axis, (n1, n2, n3).
+        edges: integer matrix whose rows are the cell's edges in units of the cell vectors; those themselves by default.
+        start: the first point, in fractions of the cell; the origin by default.
+
+    Returns:
+        Array of the given shape, e/A^3.
+
+    Raises:
+        DataError: there is no such channel.
+    """
+    edges = np.eye(3, dtype=int) if edges is None else edges
+    waves, frequencies = factors.waves(channel, np.zeros(3) if start is None else start, edges.T)
+    sizes = np.array(shape)[:, None]
+    frequencies %= sizes
     # Only half of the last axis is kept: a wave of the other half is the conjugate of its opposite.
-    frequencies %= size
-    other = frequencies[2] > size // 2
-    frequencies = np.where(other, -frequencies % size, frequencies)
+    half = shape[2] // 2 + 1
+    other = frequencies[2] >= half
+    frequencies = np.where(other, -frequencies % sizes, frequencies)
     waves.imag[other] *= -1
-    waves[(frequencies[2] > 0) & (2 * frequencies[2] < size)] /= 2
-    half = size // 2 + 1
-    index = (frequencies[0] * size + frequencies[1]) * half + frequencies[2]
-    spectrum = np.empty((size, size, half), dtype=complex)
-    spectrum.real = np.bincount(index, waves.real, spectrum.size).reshape(spectrum.shape)
-    spectrum.imag = np.bincount(index, waves.imag, spectrum.size).reshape(spectrum.shape)
-    return fft.irfftn(spectrum, (size,) * 3, norm="forward").astype(np.float32)
+    waves[(frequencies[2] > 0) & (2 * frequencies[2] < shape[2])] /= 2
+    index = (frequencies[0] * shape[1] + frequencies[1]) * half + frequencies[2]
+    spectrum = fold(waves, index, shape[0] * shape[1] * half).reshape(shape[0], shape[1], half)
+    return fft.irfftn(spectrum, shape, norm="forward")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import itemgetter
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from ecdbench import load_task
 from ecdbench.benchmark.feature_store import FeatureStore
 from ecdbench.benchmark.predictor import RunContext
-from ecdbench.benchmark.storage import write_json
-from ecdbench.benchmark.task import SPLITS
-from ecdbench.tasks.builder.blueprint import Blueprint, row_schema
-from ecdbench.tasks.builder.summary import Summary
-from ecdbench.tasks.builder.writer import open_splits
-from ecdbench.tasks.datasets import DATASETS, ecd_fcc
-from ecdbench.tasks.datasets.folder import MANIFEST, DatasetFolder, FolderDefinition
+from ecdbench.tasks.datasets import DATASETS
+from ecdbench.tasks.datasets.folder import FolderDefinition
+
+from ..parts import part_of_ecd_fcc
 
 TEXT_SIZE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -131,16 +125,8 @@ def classification(request, binary_context):
 @pytest.fixture(scope="session")
 def some_crystals(tmp_path_factory):
     """The packaged dataset with 189 of its crystals, so that tests are quick: 32 in the holdout of k_vrh."""
-    out, packaged = tmp_path_factory.mktemp("ecd-fcc"), DatasetFolder(ecd_fcc.PACKAGED, "")
     wanted = {*load_task("ecd-fcc@1/band_gap").ids, "mp-11236"}
-    schema, summary = row_schema(packaged.facts.columns), Summary(Blueprint(packaged.facts))
-    with open_splits(out, packaged.facts.columns) as writer:
-        for row in heapq.merge(*(packaged.stream(split) for split in SPLITS), key=itemgetter("id")):
-            if row["id"] in wanted:
-                plain = {name: cell.tolist() if isinstance(cell, np.ndarray) else cell for name, cell in row.items()}
-                summary.add(writer.add(pa.Table.from_pylist([plain], schema=schema)))
-    write_json(out / MANIFEST, {**packaged.manifest, "targets": summary.targets(), **writer.manifest_entries()})
-    return out
+    return part_of_ecd_fcc(tmp_path_factory.mktemp("ecd-fcc"), wanted)
 
 
 @pytest.fixture(autouse=True)

@@ -44,9 +44,10 @@ def test_the_file_holds_no_other_row_and_goes_with_the_table():
 
 def test_rows_are_read_when_they_are_asked_for(monkeypatch):
     data = load_task("ecd-fcc/band_gap", text="all")
-    assert len(data.rows) == 585
+    assert len(data.rows) == len(data.ids) == sum(map(len, data.splits.values()))
     first = data.rows[data.ids[0]]
     assert sorted(first) == ["density", "formula", "image", "text"]
     with pytest.raises(KeyError):
         data.rows["mp-0"]
-    assert len(load_task("ecd-fcc/formation_energy_per_atom").rows) == 459
+    known = load_task("ecd-fcc/formation_energy_per_atom").rows
+    assert 0 < len(known) < len(data.rows)  # not of every crystal

@@ -40,7 +40,7 @@ def test_the_board_becomes_a_space(cli, hub):
     written = yaml.safe_load(pushed["eval_results/honest/ecd-fcc--k_vrh.yaml"])
     (entry,) = parse_eval_result_entries(written)
     assert (entry.dataset_id, entry.task_id) == ("my-org/ecd-fcc", "k_vrh")
-    assert entry.value == pytest.approx(row["skill"], abs=1e-6) and "RMSE 28.4" in entry.notes
+    assert entry.value == pytest.approx(row["skill"], abs=1e-6) and f"RMSE {row['rmse']:.3g}" in entry.notes
 
 
 def test_a_dry_run_pushes_nothing_and_other_spaces_are_left_alone(cli, hub, tmp_path):

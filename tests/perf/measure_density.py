@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from ecdbench.tasks.builder.densities import Volume, read_volume
-from ecdbench.tasks.builder.reduction import on_grid, outside_cores
+from ecdbench.tasks.builder.reduction import outside_cores
 from ecdbench.tasks.catalogue import load_task
 from ecdbench.tasks.datasets import ecd_fcc
 from ecdbench.tasks.datasets.folder import DatasetFolder
 from ecdbench.tasks.density.planes import PlaneSettings, slice_plane, view_origin
 from ecdbench.tasks.density.structure_factors import StructureFactors
-from ecdbench.tasks.density.volumes import density_volume
+from ecdbench.tasks.density.volumes import density_grid, density_volume
 from timing import best_of
 
 
@@ -46,7 +46,7 @@ def _errors(factors: dict[str, StructureFactors]) -> None:
         for channel, grid in volume.channels.items():
             if (spread := float(np.ptp(grid))) < 1e-6:
                 continue
-            difference = np.abs(on_grid(stored, channel, grid.shape) - grid)
+            difference = np.abs(density_grid(stored, channel, grid.shape) - grid)
             plane = slice_plane(stored, channel) - _plane_of_grid(volume, channel, stored)
             measured = {
                 "volume, away from nuclei, RMS": np.sqrt((difference[outside] ** 2).mean()),

@@ -15,9 +15,9 @@ from ...servers.materials_project import BUCKET, density_key, mp_servers
 
 @pytest.fixture(scope="session")
 def mp_session(raw_dir: Path):
-    """A Materials Project of twelve small crystals, shared by tests; use `mp`."""
+    """A Materials Project of eight small crystals, shared by tests; use `mp`."""
     by_size = sorted((raw_dir / "densities").glob("*.npz"), key=lambda path: path.stat().st_size)
-    with mp_servers(raw_dir, [path.stem for path in by_size[:12]]) as project:
+    with mp_servers(raw_dir, [path.stem for path in by_size[:8]]) as project:
         yield project
 
 

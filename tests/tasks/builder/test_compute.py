@@ -1,5 +1,6 @@
 """Computing densities of one's own structures. What needs GPAW runs where it is installed, with light settings."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -11,9 +12,12 @@ import time
 import numpy as np
 import pytest
 from ecdbench.benchmark.errors import DataError, MissingExtraError
-from ecdbench.tasks.builder.compute import compute_densities, read_structures
+from ecdbench.tasks.builder.compute import compute_densities
+from ecdbench.tasks.builder.crystal import CrystalError
 from ecdbench.tasks.builder.densities import read_volume
-from ecdbench.tasks.builder.dft import DftSettings
+from ecdbench.tasks.builder.dft import DftSettings, compute_density
+from ecdbench.tasks.builder.row_store import Failure, Outcome
+from ecdbench.tasks.builder.structure_files import read_structures
 from ecdbench.tasks.builder.user_folder import plan_user_folder
 from pymatgen.core import Lattice, Structure
 
@@ -54,14 +58,20 @@ def test_structures_are_read_in_several_forms(structures, tmp_path):
         ("al.cif", "data_nothing\n", r"al.cif cannot be read as a structure"),
         ("all.json", '{"a": {"sites": 1}}', r"all.json cannot be read as structures"),
         ("all.json", '{"../a": STRUCTURE}', r"the id '../a'"),
+        ("POSCAR_x", "x\n1.0\n3 0 0\n0 3 0\n0 0 3\n1\ndirect\n0 0 0\n", r"POSCAR_x does not name its elements"),
+        ("two.json", '{"a": CLOSE}', r"two.json: a: two of its sites are closer than 0.4 A"),
+        ("large.json", '{"a": LARGE}', r"large.json: a: its cell has 1.66e\+07 A\^3 per atom; lengths must be in A"),
         ("empty.json", "{}", r"holds no structure"),
         ("absent.cif", None, r"There is no .*absent.cif; give a structure file"),
     ],
 )
 def test_what_is_no_structure_is_refused(tmp_path, name, content, sentence):
     if content is not None:
-        structure = json.dumps(fcc("Al", 4.05).as_dict())
-        (tmp_path / name).write_text(content.replace("STRUCTURE", structure))
+        made = {"STRUCTURE": fcc("Al", 4.05), "LARGE": fcc("Al", 405.0)}
+        made["CLOSE"] = Structure(made["STRUCTURE"].lattice, ["Al", "Al"], [[0, 0, 0], [0, 0, 0.01]])
+        for word, structure in made.items():
+            content = content.replace(word, json.dumps(structure.as_dict()))
+        (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=sentence):
         read_structures(tmp_path / name)
 
@@ -86,6 +96,98 @@ def test_a_density_of_another_structure_is_not_taken_for_this_one(structures, ra
         compute_densities(structures, tmp_path / "out")
 
 
+@pytest.fixture
+def engine(monkeypatch, tmp_path):
+    """Stands in for the calculation in this process: what it is asked, and the kind of failure that it answers with."""
+    asked, answers = [], []
+
+    def in_child(request):
+        asked.append((request["id"], request["attempt"]))
+        return answers.pop(0)
+
+    monkeypatch.setattr("ecdbench.tasks.builder.dft._in_child", in_child)
+    return asked, answers
+
+
+@pytest.mark.parametrize(
+    ("kinds", "attempts"),
+    [(["not converged", "not converged"], 2), (["not converged", None], 2), (["calculation died"], 1), ([None], 1)],
+)
+def test_only_what_does_not_converge_is_tried_again(engine, kinds, attempts):
+    asked, answers = engine
+    answers += [({"kind": kind, "reason": "because"}, None) if kind else ({}, b"density") for kind in kinds]
+    structure = fcc("Al", 4.05).as_dict()
+    if kinds[-1] is None:
+        assert compute_density("al", structure, LIGHT) == b"density"
+    else:
+        with pytest.raises(CrystalError, match="because") as failure:
+            compute_density("al", structure, LIGHT)
+        assert failure.value.kind == kinds[-1]
+    assert asked == [("al", attempt) for attempt in range(attempts)]
+
+
+def test_the_table_keeps_what_its_owner_added_and_what_was_computed_before(raw_dir, structures, tmp_path, monkeypatch):
+    """Real densities stand in for computed ones."""
+
+    def finished(requests, job, pool, keep):
+        for request, name in zip(requests, ("mp-101", "mp-102"), strict=False):
+            keep(request, Outcome(request.id, (raw_dir / "densities" / f"{name}.npz").read_bytes()))
+
+    monkeypatch.setattr("ecdbench.tasks.builder.compute.run_jobs", finished)
+    compute_densities(structures, tmp_path / "out")
+    table = tmp_path / "out" / "properties.csv"
+    lines = table.read_text().splitlines()
+    lines[0] = lines[0].replace("band_gap [eV]", "band_gap [meV]")
+    lines[1] = lines[1].replace(",0.0,", ",99,", 1)
+    table.write_text("\n".join([f"{lines[0]},k_vrh [GPa]", f"{lines[1]},76", f"{lines[2]},", "planned,,,,,5"]) + "\n")
+    more = tmp_path / "more"
+    more.mkdir()
+    fcc("Ar", 5.3).to(filename=str(more / "ar.cif"), fmt="cif")
+    compute_densities(more, tmp_path / "out")
+    rows = {row["id"]: row for row in csv.DictReader(table.open())}
+    assert sorted(rows) == ["al", "ar", "ne", "planned"]
+    assert rows["al"]["k_vrh [GPa]"] == "76" and rows["planned"]["k_vrh [GPa]"] == "5"
+    assert rows["al"]["formula"] == "Ir" and rows["al"]["band_gap [meV]"] == "99" and "band_gap [eV]" not in rows["al"]
+    assert float(rows["ne"]["total_magnetization [muB]"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("id,k\nal,5\nal,6\n", "an id or a column more than once"),
+        ("id,k,k\nal,5,6\n", "an id or a column more than once"),
+        ("id,k\nal,5,7\n", "not a CSV table in UTF-8 with a column id"),
+        ("name;k\nal;5\n", "not a CSV table in UTF-8 with a column id"),
+    ],
+)
+def test_a_table_that_could_lose_values_is_refused_before_anything_is_computed(structures, tmp_path, table, sentence):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "properties.csv").write_text(table)
+    with pytest.raises(DataError, match=sentence):
+        compute_densities(structures, tmp_path / "out")
+    assert (tmp_path / "out" / "properties.csv").read_text() == table
+
+
+def test_a_failure_is_tried_again_for_another_structure_or_when_asked_for(structures, tmp_path, monkeypatch):
+    tried = []
+
+    def failing(requests, job, pool, keep):
+        for request in requests:
+            tried.append(request.id)
+            keep(request, Outcome(request.id, None, Failure("not converged", "no", retryable=request.id == "ne")))
+
+    monkeypatch.setattr("ecdbench.tasks.builder.compute.run_jobs", failing)
+    found = compute_densities(structures, tmp_path / "out")
+    assert (found.densities, dict(found.failures), found.retryable) == (0, {"not converged": 2}, 1)
+    compute_densities(structures, tmp_path / "out")
+    assert tried == ["al", "ne", "ne"]  # what may succeed is tried by every command
+    compute_densities(structures, tmp_path / "out", retry_failed=True)
+    assert tried[3:] == ["al", "ne"]
+    fcc("Al", 4.2).to(filename=str(structures / "al.cif"), fmt="cif")
+    compute_densities(structures, tmp_path / "out")
+    assert tried[5:] == ["al", "ne"]
+
+
 @needs_gpaw
 def test_densities_are_computed_once_and_can_be_built(structures, tmp_path):
     out, seen = tmp_path / "out", []
@@ -101,6 +203,14 @@ def test_densities_are_computed_once_and_can_be_built(structures, tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in (out / "densities").iterdir()} == before
     plan = plan_user_folder("mine", out)
     assert plan.total == 2 and plan.blueprint.density_channels == ["total", "spin", "deformation"]
+
+
+@needs_gpaw
+def test_the_command(cli, tmp_path):
+    fcc("Po", 4.9).to(filename=str(tmp_path / "po.cif"), fmt="cif")
+    outcome = cli("compute", tmp_path / "po.cif", "--out", tmp_path / "out")
+    assert outcome.code == 1 and "no PAW data" in outcome.out and "failures.csv" in outcome.out
+    assert cli("compute", tmp_path / "none", "--out", tmp_path / "out").err.count("\n") == 1
 
 
 @needs_gpaw

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +37,9 @@ def test_every_format_holds_the_same_density(files, zincblende, name):
     volume = read_volume(files / name)
     assert set(volume.channels) == {"total", "spin"}
     assert volume.integral("total") == pytest.approx(zincblende.integral("total"), abs=1e-5)
-    one, two = (slice_plane(reduce_density(v).factors, "total") for v in (volume, zincblende))
+    one, two = (
+        slice_plane(replace(reduce_density(v).factors, cube=v.cube_matrix), "total") for v in (volume, zincblende)
+    )
     assert np.abs(one - two).max() < 1e-6 * np.ptp(two)
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +78,45 @@ def test_adding_crystals_moves_no_id_and_changes_no_old_row(small, tmp_path):
     assert files(grown) == at_once
 
 
+def test_an_interrupt_between_two_files_leaves_nothing_half_added(small, tmp_path, monkeypatch):
+    raw, out = small
+    build(raw, out)
+    at_once = files(out)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in sorted((raw / "densities").iterdir())[7:]:
+        path.rename(moved / path.name)
+    first = tmp_path / "grown" / "out"
+    build(raw, first)
+    shutil.rmtree(raw / "densities")
+    moved.rename(raw / "densities")
+    plain, done = Path.replace, []
+
+    def interrupted(path, target):
+        if path.parent.name == "finished" and len(done) == 3:
+            raise KeyboardInterrupt
+        done.extend([path] if path.parent.name == "finished" else [])
+        return plain(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", interrupted)
+        build(raw, first, adds=True)
+    assert len(done) == 3
+    assert build(raw, first, adds=True).rows == 12
+    assert files(first) == at_once
+
+
+def test_an_old_row_is_kept_where_the_new_density_is_damaged(small):
+    raw, out = small
+    build(raw, out)
+    before = {name: dict(DatasetFolder(out, "").digests(name)) for name in DatasetFolder(out, "").columns}
+    (raw / "densities" / "mp-101.npz").write_bytes((raw / "densities" / "mp-101.npz").read_bytes()[:-5000])
+    report = build(raw, out, adds=True)
+    assert (report.rows, dict(report.failures)) == (12, {"broken density": 1})
+    assert all(DatasetFolder(out, "").digests(name) == digests for name, digests in before.items())
+    assert "mp-101.npz cannot be read as a density" in (out / "failures.csv").read_text()
+
+
 def test_only_the_same_dataset_in_the_same_form_is_added_to(small, tmp_path):
     raw, out = small
     with pytest.raises(DataError, match=r"no readable manifest"):
@@ -84,7 +124,7 @@ def test_only_the_same_dataset_in_the_same_form_is_added_to(small, tmp_path):
     build(raw, out)
     manifest = json.loads((out / "manifest.json").read_text())
     (out / "manifest.json").write_text(json.dumps({**manifest, "builder_version": "3"}))
-    with pytest.raises(DataError, match=r"built in another form or with other columns; build it again without --add"):
+    with pytest.raises(DataError, match=r"in another form or with other columns; build it from all of its densities"):
         build(raw, out, adds=True)
 
 

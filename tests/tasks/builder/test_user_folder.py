@@ -61,15 +61,16 @@ def test_a_density_without_spin_is_zero_and_flagged(cli, folder, tmp_path):
 @pytest.mark.parametrize(
     ("file", "old", "new", "sentence"),
     [
-        ("properties.csv", "id,", "name,", "needs rows, a column id"),
+        ("properties.csv", "id,", "name,", "it needs id and at least one property"),
         ("properties.csv", "346.3", "hard", "k_vrh is 'hard', not a number"),
-        ("properties.csv", "mp-10182,", "mp-101,", "an id more than once"),
+        ("properties.csv", "mp-10182,", "mp-101,", "the id mp-101 more than once"),
         ("properties.csv", "mp-101,", "../etc,", "the id '../etc'"),
         ("properties.csv", "346.3,12", "346.3", "row 2: the number of cells differs from the header"),
         ("properties.csv", "k_vrh", "formula_", "the target k_vrh, which is not a column"),
         ("properties.csv", "hardness [GPa]", "image_total", "a name that every dataset uses already"),
         ("properties.csv", "hardness [GPa]", "group", "a name that every dataset uses already"),
         ("properties.csv", "346.3", "1e308", "not a number"),
+        ("properties.csv", "[GPa]", "[<b>]", "a unit that is none: '<b>'"),
         ("dataset.yaml", "license", "channels: [total, total]\nlicense", "channels is empty or names one twice"),
         ("dataset.yaml", "Three crystals", '"a | b"', "title: String should match pattern"),
         ("dataset.yaml", "unit: GPa", "unt: GPa", "targets.k_vrh.unt: Extra inputs are not permitted"),
@@ -131,12 +132,12 @@ def test_what_is_missing_or_broken_is_recorded(cli, folder, tmp_path):
 
 
 def test_crystals_that_do_not_qualify_are_recorded(cli, folder, tmp_path):
-    """A simple cubic cell, a supercell, another formula, a density of the wrong sign."""
+    """A simple cubic cell, a supercell, another formula, densities of the wrong sign and unit, sites that coincide."""
     from pymatgen.core import Lattice, Structure
     from pymatgen.io.vasp import Chgcar, Poscar
 
     def write(name, structure, sign=1.0):
-        grid = np.full((9, 9, 9), sign) + np.random.default_rng(0).random((9, 9, 9)) / 100
+        grid = np.full((9, 9, 9), sign * len(structure)) + np.random.default_rng(0).random((9, 9, 9)) / 100
         Chgcar(Poscar(structure), {"total": grid}).write_file(folder / f"CHGCAR.{name}")
 
     copper = Structure(Lattice([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]), ["Cu"], [[0, 0, 0]])
@@ -144,15 +145,48 @@ def test_crystals_that_do_not_qualify_are_recorded(cli, folder, tmp_path):
     write("super", copper * (2, 2, 2))
     write("named", copper)
     write("negative", copper, sign=-1.0)
+    write("unit", copper, sign=1000.0)
+    write("twice", Structure(copper.lattice, ["Cu", "Cu"], [[0, 0, 0], [0, 0, 0.01]]))
+    write("large", Structure(Lattice(copper.lattice.matrix * 30), ["Cu"], [[0, 0, 0]]))
     (folder / "properties.csv").write_text(
-        "id,formula,k_vrh\npo,,1\nsuper,,2\nnamed,NaCl,3\nnegative,,4\nmp-101,Ir,346.3\n"
+        "id,formula,k_vrh\npo,,1\nsuper,,2\nnamed,NaCl,3\nnegative,,4\nmp-101,Ir,346.3\nunit,,5\ntwice,,6\nlarge,,7\n"
     )
     assert build(cli, folder, tmp_path).code == 0
     failures = {row["id"]: row["kind"] for row in csv.DictReader((tmp_path / "built" / "failures.csv").open())}
     assert failures == {
         "po": "not cubic", "super": "not cubic", "named": "wrong formula", "negative": "broken density",
+        "unit": "broken density", "twice": "broken density", "large": "broken density",
     }  # fmt: skip
+    reasons = (tmp_path / "built" / "failures.csv").read_text()
+    assert "1000 electrons in a cell of 1 atoms with 29 protons" in reasons
+    assert "two of its sites are closer than 0.4 A" in reasons and "A^3 per atom; lengths must be in A" in reasons
     assert str(folder) not in (tmp_path / "built" / "failures.csv").read_text()
+
+
+def test_crystals_of_any_lattice_have_volumes_and_no_planes(cli, folder, tmp_path):
+    """A simple cubic cell beside face-centred ones. Its density is synthetic: smooth bumps at the atoms."""
+    from pymatgen.core import Lattice, Structure
+    from pymatgen.io.vasp import Chgcar, Poscar
+
+    axes = np.stack(np.meshgrid(*[np.arange(20) / 20] * 3, indexing="ij"), -1)
+    bumps = 30 + 25 * np.cos(2 * np.pi * axes).sum(axis=-1)
+    polonium = Structure(Lattice.cubic(3.3), ["Po"], [[0, 0, 0]])
+    Chgcar(Poscar(polonium), {"total": bumps}).write_file(folder / "CHGCAR.po")
+    with (folder / "properties.csv").open("a") as table:
+        table.write("po,40,\n")
+    text = (folder / "dataset.yaml").read_text()
+    (folder / "dataset.yaml").write_text(f"{text}lattice: any\n")
+    seed_descriptions(tmp_path / "cache")
+    outcome = cli("build", "mine", "--source", folder, "--out", tmp_path / "built")
+    assert outcome.out.startswith("4 rows."), outcome.err
+    data = load_task(str(tmp_path / "built"))
+    assert set(data.inputs) == {"formula"}
+    volumes = data.only(("volume",))
+    row = volumes.table(["po"])[0]
+    assert row["volume"].shape == (32, 32, 32)
+    assert row["volume"].mean() == pytest.approx(30 / 3.3**3, rel=1e-4)
+    card = (tmp_path / "built" / "README.md").read_text()
+    assert "plane" not in card.partition("## Columns")[0]
 
 
 def test_a_folder_with_other_files_is_left_alone(cli, folder, tmp_path):

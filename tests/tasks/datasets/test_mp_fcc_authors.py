@@ -92,7 +92,7 @@ def test_a_missing_and_a_foreign_picture(data_dir, tmp_path):
     folder = shutil.copytree(FILES.folder_in(data_dir), tmp_path / "mp-fcc-authors", copy_function=shutil.copyfile)
     picture = folder / "images" / "normalized_data_mp-1000.png"
     picture.write_bytes((folder / "images" / "normalized_data_mp-101.png").read_bytes())
-    with pytest.raises(DataError, match=r"mp-1000.png differs from the pinned file. Delete it, then"):
+    with pytest.raises(DataError, match=r"mp-1000.png differs from the pinned file; delete it"):
         load_task("mp-fcc-authors/k_vrh", data_dir=tmp_path)
     picture.unlink()
     with pytest.raises(DataError, match=r"1 of 596 files absent.*ecdbench fetch mp-fcc-authors"):

@@ -4,11 +4,12 @@ import json
 import shutil
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from ecdbench.benchmark.errors import DataError, ServiceError
 from ecdbench.tasks.catalogue import load_task
-from ecdbench.tasks.datasets import ecd_fcc
 
 from ...servers.hub import READER, STRANGER, hub_server
 
@@ -27,9 +28,9 @@ def hub(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A copy of the packaged dataset, which a test may damage."""
-    return shutil.copytree(ecd_fcc.PACKAGED, tmp_path / "copy")
+def folder(few_crystals, tmp_path):
+    """A copy of the dataset, which a test may damage."""
+    return shutil.copytree(few_crystals, tmp_path / "copy")
 
 
 def commit_of(outcome):
@@ -58,6 +59,18 @@ def test_publish_then_evaluate_on_the_published_copy(cli, hub, tmp_path):
     pd.testing.assert_frame_equal(*predictions, check_exact=True)
     board = cli("leaderboard", tmp_path / "hub", tmp_path / "here", "--format", "json")
     assert len(json.loads(board.out)["rows"]) == 2
+
+
+def test_changed_data_and_an_earlier_release_are_not_published(cli, folder):
+    table = pq.read_table(folder / "holdout.parquet")
+    values = [12345.0, *table.column("k_vrh").to_pylist()[1:]]
+    changed = table.set_column(table.column_names.index("k_vrh"), "k_vrh", pa.array(values))
+    pq.write_table(changed, folder / "holdout.parquet")
+    refused = cli("publish", folder, "--repo", REPO, "--dry-run")
+    assert refused.code == 1 and "the column k_vrh does not match the manifest" in refused.err
+    refused = cli("publish", "ecd-fcc@1", "--repo", REPO, "--dry-run")
+    assert refused.code == 1 and "ecd-fcc@1 is an earlier release" in refused.err
+    assert refused.err.count("\n") == 1
 
 
 def test_the_repository_holds_what_a_dry_run_writes(cli, hub, tmp_path):

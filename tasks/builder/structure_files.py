@@ -1,0 +1,105 @@
+"""Structures to compute, from the files that people have."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...benchmark.errors import DataError, MissingExtraError
+from .crystal import check_id, check_sites
+from .densities import elements_named
+
+_SUFFIXES = (".cif", ".vasp", ".poscar", ".json")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A structure to compute.
+
+    Attributes:
+        id: names its files.
+        structure: as a pymatgen structure dict.
+    """
+
+    id: str
+    structure: Mapping[str, Any]
+
+
+def read_structures(path: Path) -> list[Request]:
+    """Structures to compute, sorted by id.
+
+    Args:
+        path: a structure file (CIF, POSCAR or pymatgen JSON), a folder of them, each named by its id, or a JSON file
+            (also gzipped) with pymatgen structures, or objects that hold one as `structure`, by id.
+
+    Raises:
+        DataError: there is none, or one cannot be read.
+        MissingExtraError: pymatgen is not installed.
+    """
+    if importlib.util.find_spec("pymatgen") is None:
+        raise MissingExtraError("Reading structures", "dft")
+    if path.is_dir():
+        files = sorted(
+            one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES or one.name.startswith("POSCAR")
+        )
+        found = {_id_of(one): _read_structure(one) for one in files}
+        if len(found) < len(files):
+            raise DataError(f"{path} has two structure files of one name; keep one of each.")
+    elif path.is_file():
+        several = _read_several(path) if ".json" in path.suffixes else None
+        found = several if several is not None else {_id_of(path): _read_structure(path)}
+    else:
+        raise DataError(f"There is no {path}; give a structure file, a folder of them, or a JSON file of structures.")
+    if not found:
+        raise DataError(f"{path} holds no structure; give files named ID.cif, ID.vasp or ID.json.")
+    for sample_id, structure in found.items():
+        check_id(sample_id, path)
+        if not structure.is_ordered:
+            raise DataError(f"{path}: {sample_id} has partially occupied sites; give an ordered structure.")
+        if problem := check_sites(structure):
+            raise DataError(f"{path}: {sample_id}: {problem}.")
+    return [Request(sample_id, found[sample_id].as_dict()) for sample_id in sorted(found)]
+
+
+def _id_of(path: Path) -> str:
+    return path.name.removeprefix("POSCAR").lstrip("._-") if path.name.startswith("POSCAR") else path.stem
+
+
+def _read_structure(path: Path) -> Any:
+    from pymatgen.core import Structure
+    from pymatgen.io.vasp import Poscar
+
+    try:
+        if path.suffix.lower() == ".json":
+            return Structure.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        if path.suffix.lower() == ".cif":
+            return Structure.from_file(path)
+        with elements_named(path):
+            return Poscar.from_file(path).structure
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read as a structure ({type(error).__name__}); give a CIF, POSCAR or pymatgen JSON file."
+        ) from error
+
+
+def _read_several(path: Path) -> dict[str, Any] | None:
+    """The structures of a JSON file by id; None where it is a single one."""
+    from pymatgen.core import Structure
+
+    try:
+        packed = path.read_bytes()
+        content = json.loads(gzip.decompress(packed) if path.suffix == ".gz" else packed)
+        if "lattice" in content:
+            return None
+        return {one: Structure.from_dict(entry.get("structure", entry)) for one, entry in content.items()}
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read as structures ({type(error).__name__}); give pymatgen structures by id."
+        ) from error
