@@ -149,7 +149,9 @@ def test_a_server_that_refuses(build, mp, status, sentence):
 
 @pytest.mark.usefixtures("impatient")
 def test_a_server_that_is_down(build, monkeypatch):
+    """Where the client was imported before, its queries still reach the server, and those of the workers do not."""
     monkeypatch.setenv("MP_API_ENDPOINT", "http://127.0.0.1:9/")
+    monkeypatch.setattr("ecdbench.tasks.builder.row_jobs._MAX_CONSECUTIVE_FAILURES", 4)
     outcome = build()
     assert outcome.code == 1
     assert "The Materials Project cannot be reached (ConnectionError)" in outcome.err
@@ -231,13 +233,13 @@ def test_a_build_killed_in_the_middle_repeats_only_what_was_in_flight(mp, tmp_pa
 def test_a_dask_cluster_that_loses_a_worker(build, mp, tmp_path):
     from distributed import Client, LocalCluster
 
-    assert build(out="clean").code == 0
+    assert build("--limit", 5, out="clean").code == 0
     out = tmp_path / "dask"
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        command = [sys.executable, "-m", "ecdbench", "build", "mp-fcc", "--out", str(out),
+        command = [sys.executable, "-m", "ecdbench", "build", "mp-fcc", "--out", str(out), "--limit", "5",
                    "--scheduler", cluster.scheduler_address]  # fmt: skip
         process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
         while not list(out.glob(".work/*/*/*.arrow")) and process.poll() is None:
