@@ -64,6 +64,8 @@ def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
         ) from error
     if manifest.get("dataset") != facts.id:
         raise DataError(f"{folder / MANIFEST} lacks the dataset's name; build it again.")
+    if strange := {column.name for column in facts.columns} ^ set(manifest["column_sha256"]):
+        raise DataError(f"{folder / MANIFEST} describes or hashes {min(strange)}, and not both; build it again.")
     return facts
 
 

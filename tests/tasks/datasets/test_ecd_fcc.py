@@ -105,6 +105,24 @@ def test_damaged_files_are_refused(copy):
         DatasetFolder(copy, "Reinstall.")
 
 
+def test_an_input_has_no_empty_cells(copy):
+    table = pq.read_table(copy / "holdout.parquet")
+    index = table.column_names.index("structure_factors_total")
+    field = table.field(index)
+    pq.write_table(table.set_column(index, field, pa.nulls(len(table), field.type)), copy / "holdout.parquet")
+    with pytest.raises(DataError, match=r"holdout.parquet has empty cells in structure_factors_total, an input"):
+        DatasetFolder(copy, "").verify(["structure_factors_total"])
+
+
+def test_a_manifest_that_forgets_a_column_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    columns = manifest["facts"]["columns"]
+    manifest["facts"]["columns"] = [one for one in columns if one["name"] != "split_grouped"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"needs the columns split_grouped|describes or hashes split_grouped"):
+        DatasetFolder(copy, "")
+
+
 def test_other_tools_open_it(copy):
     from datasets import disable_progress_bars, load_dataset
 
