@@ -22,6 +22,8 @@ _COMPOSITION_TOLERANCE = 1e-3
 # No crystal lies outside of these: A^3 per atom, A between sites, valence electrons per atom and all per proton.
 _VOLUME_PER_ATOM, _SHORTEST = (1.0, 1000.0), 0.4
 _FEWEST_ELECTRONS, _MOST_ELECTRONS = 0.5, 1.01
+# The kind of failure of a density that cannot be used.
+BROKEN_DENSITY = "broken density"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -108,7 +110,7 @@ def analyze_symmetry(structure: Any) -> Symmetry:
     try:
         analyzer = SpacegroupAnalyzer(structure, symprec=_SYMMETRY_TOLERANCE)
     except SymmetryUndeterminedError as error:
-        raise CrystalError("broken density", "its symmetry cannot be determined; check its sites") from error
+        raise CrystalError(BROKEN_DENSITY, "its symmetry cannot be determined; check its sites") from error
     primitive = analyzer.find_primitive() or structure
     return Symmetry(structure.composition.reduced_formula, analyzer.get_space_group_number(), float(primitive.volume))
 
@@ -129,14 +131,20 @@ def check_cubic(volume: Volume, symmetry: Symmetry) -> None:
         raise CrystalError("not cubic", "its cell is a supercell; give the density of the primitive or the cubic cell")
 
 
-def check_sites(structure: Any) -> str:
-    """What is impossible about a pymatgen `Structure`; empty where nothing is."""
+def check_sites(structure: Any) -> None:
+    """Reject a pymatgen `Structure` that no crystal has.
+
+    Raises:
+        CrystalError: its cell is far too large or small, or two of its sites are at one place.
+    """
     volume = structure.volume / len(structure)
     if not _VOLUME_PER_ATOM[0] <= volume <= _VOLUME_PER_ATOM[1]:  # NaN, too
-        return f"its cell has {volume:.3g} A^3 per atom; lengths must be in Angstrom"
+        raise CrystalError(BROKEN_DENSITY, f"its cell has {volume:.3g} A^3 per atom; lengths must be in Angstrom")
     if not np.isfinite(structure.frac_coords).all() or not structure.is_valid(_SHORTEST):
-        return f"two of its sites are closer than {_SHORTEST} A, or a coordinate is not a number"
-    return ""
+        raise CrystalError(
+            BROKEN_DENSITY,
+            f"two of its sites are closer than {_SHORTEST} A, or a coordinate is not a number; correct them",
+        )
 
 
 def check_density(volume: Volume) -> None:
@@ -145,17 +153,16 @@ def check_density(volume: Volume) -> None:
     Raises:
         CrystalError: it is one.
     """
-    if problem := check_sites(volume.structure):
-        raise CrystalError("broken density", problem)
+    check_sites(volume.structure)
     electrons, charge, atoms = volume.integral("total"), int(volume.numbers.sum()), len(volume.numbers)
     if not _FEWEST_ELECTRONS * atoms <= electrons <= _MOST_ELECTRONS * charge:
         raise CrystalError(
-            "broken density",
+            BROKEN_DENSITY,
             f"its density integrates to {electrons:.4g} electrons in a cell of {atoms} atoms with {charge} protons; it "
             "must be in e/A^3",
         )
     if np.ptp(volume.channels["total"]) == 0:
-        raise CrystalError("broken density", "its density is the same at every point")
+        raise CrystalError(BROKEN_DENSITY, "its density is the same at every point")
 
 
 def check_composition(volume: Volume, symmetry: Symmetry, formula: str) -> None:

@@ -17,7 +17,7 @@ from ..datasets.folder import DatasetFolder
 from ..datasets.moduli import BULK, SHEAR, is_physical
 from .assembly import Plan
 from .blueprint import Blueprint
-from .crystal import Crystal, CrystalError, check_id
+from .crystal import BROKEN_DENSITY, Crystal, CrystalError, check_id
 from .densities import Volume, file_version, read_meta, read_volume
 from .descriptions import structure_hash
 
@@ -55,11 +55,11 @@ class RawFolders:
         try:
             volume = read_volume(path)
         except DataError as error:
-            raise CrystalError("broken density", str(error).replace(f"{path.parent}/", "")) from error
+            raise CrystalError(BROKEN_DENSITY, str(error).replace(f"{path.parent}/", "")) from error
         expected, found = volume.meta["n_electrons"], volume.integral("total")
         if abs(expected - found) > _ELECTRON_TOLERANCE:
             raise CrystalError(
-                "broken density",
+                BROKEN_DENSITY,
                 f"the density of {crystal.id} integrates to {found:.4f} electrons, not {expected:.4f}; "
                 "the file is damaged: copy it again",
             )

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from ...benchmark.errors import DataError, EcdbenchError, MissingExtraError
 from ..datasets.mp_fcc import PROPERTIES
-from .crystal import BusyError, Crystal, CrystalError
+from .crystal import BROKEN_DENSITY, BusyError, Crystal, CrystalError
 from .densities import READ_ERRORS, Volume, check_volume, volume_from_chgcar
 
 # The 25 properties of the paper. Its `k_*` and `g_*` are `bulk_modulus` and `shear_modulus` in today's schema.
@@ -135,7 +135,7 @@ class MaterialsProject:
         import tenacity
 
         def is_worth_retrying(error: BaseException) -> bool:
-            return isinstance(error, BusyError) or (isinstance(error, CrystalError) and error.kind == "broken density")
+            return isinstance(error, BusyError) or (isinstance(error, CrystalError) and error.kind == BROKEN_DENSITY)
 
         def is_last_attempt(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
@@ -196,7 +196,7 @@ def _download_density(client: Any, sample_id: str) -> Volume:
         check_volume(volume, f"calculation {task}")
     except (*READ_ERRORS, DataError) as error:
         raise CrystalError(
-            "broken density", f"the density of calculation {task} is incomplete or damaged ({type(error).__name__})"
+            BROKEN_DENSITY, f"the density of calculation {task} is incomplete or damaged ({type(error).__name__})"
         ) from error
     except _rest_error() as error:
         if "No object found" in str(error) and _is_absent(client, task):

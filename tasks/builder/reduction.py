@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from scipy import fft
 
 from ..density.pictures import is_noise
-from ..density.structure_factors import StructureFactors
+from ..density.structure_factors import AS_NUMBER, StructureFactors, is_group
 from ..density.volumes import density_grid
 from .densities import Volume
 
@@ -26,8 +25,6 @@ _SYMMETRY_PRECISION = 1e-3  # A
 # How well a density obeys an operation of its structure, relative to its largest coefficient, up to this resolution
 # (1/A): higher coefficients of plane-wave codes depend on how their grids are cut off.
 _OBEYS, _OBEYS_UP_TO = 1e-4, 12.0
-# h k l as one number, in their order.
-_AS_NUMBER = np.array([2**40, 2**20, 1])
 
 
 @dataclass(frozen=True)
@@ -93,12 +90,12 @@ def _reduced(
     reflections = _within(volume, resolution)
     # One reflection of each class, the largest of its images and their opposites; only of classes that the grid
     # resolves as a whole.
-    own = largest = reflections @ _AS_NUMBER
+    own = largest = reflections @ AS_NUMBER
     resolved = np.ones(len(reflections), dtype=bool)
     for rotation in distinct:
         image = reflections @ rotation
         resolved &= (np.abs(image) <= limits).all(axis=1)
-        number = image @ _AS_NUMBER
+        number = image @ AS_NUMBER
         largest = np.maximum(largest, np.maximum(number, -number))
     unique = reflections[resolved & (own == largest)]
     averaged = {name: _averaged(spectrum, unique, rotations, translations) for name, spectrum in spectra.items()}
@@ -139,12 +136,7 @@ def _operations(volume: Volume, spectra: Mapping[str, np.ndarray]) -> tuple[np.n
             expected = values * np.exp(2j * np.pi * (reflections @ translations[number]))
             obeyed[number] = np.abs(image - expected).max() <= tolerance
     rotations, translations = rotations[obeyed], translations[obeyed]
-    return (rotations, translations) if _is_group(rotations) else identity
-
-
-def _is_group(rotations: np.ndarray) -> bool:
-    known = {rotation.tobytes() for rotation in rotations}
-    return all((one @ other).tobytes() in known for one, other in itertools.product(rotations, rotations))
+    return (rotations, translations) if is_group(rotations) else identity
 
 
 def _shape(volume: Volume) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...benchmark.errors import DataError, MissingExtraError
-from .crystal import check_id, check_sites
+from .crystal import CrystalError, check_id, check_sites
 from .densities import elements_named
 
 _SUFFIXES = (".cif", ".vasp", ".poscar", ".json")
@@ -61,8 +61,10 @@ def read_structures(path: Path) -> list[Request]:
         check_id(sample_id, path)
         if not structure.is_ordered:
             raise DataError(f"{path}: {sample_id} has partially occupied sites; give an ordered structure.")
-        if problem := check_sites(structure):
-            raise DataError(f"{path}: {sample_id}: {problem}.")
+        try:
+            check_sites(structure)
+        except CrystalError as error:
+            raise DataError(f"{path}: {sample_id}: {error}.") from error
     return [Request(sample_id, found[sample_id].as_dict()) for sample_id in sorted(found)]
 
 

@@ -23,7 +23,7 @@ from ..datasets.mp_fcc import PROPERTIES
 from ..density.structure_factors import PROMOLECULE
 from .assembly import Plan
 from .blueprint import Blueprint
-from .crystal import Crystal, CrystalError, check_id
+from .crystal import BROKEN_DENSITY, Crystal, CrystalError, check_id
 from .densities import CHANNELS, Volume, file_version, read_volume
 
 TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
@@ -79,7 +79,7 @@ class UserFolder:
         try:
             return read_volume(path)
         except DataError as error:  # without the absolute path, since failures are published with the dataset
-            raise CrystalError("broken density", str(error).replace(f"{self.folder}/", "")) from error
+            raise CrystalError(BROKEN_DENSITY, str(error).replace(f"{self.folder}/", "")) from error
 
     def version(self, crystal: Crystal) -> str:
         """That of its file."""

@@ -22,9 +22,11 @@ FORMAT = 1
 PROMOLECULE = "promolecule"
 # Relative to the largest coefficient besides F(0): what an operation may do to the others.
 _SYMMETRY_TOLERANCE = 1e-3
-# h k l as one number, in their order; indices are far smaller than these steps.
-_AS_NUMBER = np.array([2.0**40, 2.0**20, 1.0])
+# h k l as one number, in their order: indices are far smaller than these steps, and float64 holds the sums exactly.
+AS_NUMBER = np.array([2.0**40, 2.0**20, 1.0])
 _LARGEST_INDEX = 4096
+# Of a rotation in units of the cell vectors; 1 in a reduced cell.
+_LARGEST_ENTRY = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +245,23 @@ def check_structure_factors(found: StructureFactors) -> None:
             )
 
 
+def is_group(rotations: np.ndarray) -> bool:
+    """Whether the product of any two rotations is one of them, and each is invertible in integers.
+
+    Args:
+        rotations: integers of shape (m, 3, 3).
+    """
+    if np.abs(rotations).max() > _LARGEST_ENTRY or (np.abs(np.rint(np.linalg.det(rotations))) != 1).any():
+        return False
+    base = 2 * _LARGEST_ENTRY + 1
+    as_number = base ** np.arange(9).reshape(3, 3)
+    products = rotations[:, None] @ rotations
+    return bool(
+        (np.abs(products) <= _LARGEST_ENTRY).all()
+        and np.isin((products * as_number).sum(axis=(2, 3)), (rotations * as_number).sum(axis=(1, 2))).all()
+    )
+
+
 def _check_operations(found: StructureFactors) -> None:
     """Reject operations that are no group, and reflections that are no representatives of their classes.
 
@@ -250,14 +269,8 @@ def _check_operations(found: StructureFactors) -> None:
         DataError: they are not.
     """
     rotations, reflections, cube = found.rotations, found.reflections, found.cube
-    known = {one.tobytes() for one in rotations}
-    is_group = (
-        len(known) == len(rotations)
-        and np.eye(3, dtype=rotations.dtype).tobytes() in known
-        and bool((np.abs(np.rint(np.linalg.det(rotations))) == 1).all())
-        and all((one @ rotations[-1]).tobytes() in known for one in rotations)
-    )
-    if not is_group:
+    distinct = len(np.unique(rotations, axis=0)) == len(rotations)
+    if not distinct or not is_group(rotations):
         raise DataError("The symmetry operations are no group; copy or build the dataset again.")
     if cube is not None and round(np.linalg.det(cube)) not in (1, 4):
         raise DataError("The cube beside the structure factors is that of no F-centred cell; build the dataset again.")
@@ -268,10 +281,10 @@ def _check_operations(found: StructureFactors) -> None:
 
 def _stabilisers(reflections: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which rotations leave a reflection where it is, and which turn it into its opposite; booleans, shape (k, m)."""
-    images, own = _images(reflections, rotations), (reflections @ _AS_NUMBER)[:, None]
+    images, own = _images(reflections, rotations), (reflections @ AS_NUMBER)[:, None]
     return images == own, images == -own
 
 
 def _images(reflections: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     """What rotations make of reflections, each as one number, shape (k, m)."""
-    return reflections.astype(float) @ (rotations.astype(float) @ _AS_NUMBER).T
+    return reflections.astype(float) @ (rotations.astype(float) @ AS_NUMBER).T

@@ -230,6 +230,10 @@ def test_a_rebuild_is_bit_for_bit(zincblende):
             assert np.array_equal(cell, other[name]), name
 
 
+def operations(symmetry):
+    return symmetry["rotations"], symmetry["translations"]
+
+
 def in_symmetry(cells, change):
     symmetry = json.loads(cells["symmetry"])
     change(symmetry)
@@ -251,6 +255,7 @@ def in_symmetry(cells, change):
         (lambda cells: cells.update(cube=np.zeros((3, 3))), "no F-centred cell"),
         (lambda cells: in_symmetry(cells, lambda one: one["rotations"].__setitem__(1, [[2, 0, 0]] * 3)), "no group"),
         (lambda cells: in_symmetry(cells, lambda one: one["rotations"].pop()), "truncated or do not fit"),
+        (lambda cells: in_symmetry(cells, lambda one: [values.pop() for values in operations(one)]), "no group"),
         (lambda cells: in_symmetry(cells, lambda one: one.update(resolution=-1.0)), "truncated or do not fit"),
         (lambda cells: cells.update(structure=cells["structure"].replace("77", "-77")), "truncated or do not fit"),
     ],
