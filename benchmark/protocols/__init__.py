@@ -95,8 +95,10 @@ class Protocol(abc.ABC):
             raise
         except Exception as error:
             raise extension_error(f"The protocol {self.name}", error) from error
-        if not fits or any(not fit.train or not fit.validation for fit in fits):
-            raise DataError(f"{data.task.id} has too few rows for the protocol {self.name}.")
+        ranked = [fit.predicted[self.main_split] for fit in fits if self.main_split in fit.predicted]
+        if not fits or any(not fit.train or not fit.validation for fit in fits) or (ranked and not any(ranked)):
+            rows = ", ".join(f"{len(ids)} in {split}" for split, ids in data.splits.items())
+            raise DataError(f"{data.task.id} has too few rows for the protocol {self.name} ({rows}); it needs more.")
         if problem := next(self._problems(fits, data), None):
             raise DataError(f"The protocol {self.name} {problem}; correct it, or uninstall its package.")
         return fits

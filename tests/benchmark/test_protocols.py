@@ -53,6 +53,7 @@ def test_protocols_that_would_flatter_are_refused(data):
     for fits, attributes, sentence in [
         ([], {}, "too few rows"),
         ([Fit(0, train, [], {"holdout": holdout})], {}, "too few rows"),
+        ([Fit(0, train, validation, {"holdout": []})], {}, r"too few rows .* in holdout\); it needs more"),
         ([Fit(0, [*train, holdout[0]], validation, {"holdout": holdout[1:]})], {}, "a row of the holdout"),
         ([Fit(0, train, holdout, {"holdout": validation})], {}, "a row of the holdout"),
         ([Fit(0, train, validation, {"own": train[:5]})], {"main_split": "own"}, "predicts it in the same fit"),
