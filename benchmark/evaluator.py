@@ -16,6 +16,7 @@ import numpy as np
 from filelock import Timeout
 
 from .adapters import check_ids
+from .differences import differences
 from .environment import describe_environment, local_device
 from .errors import ModelError
 from .feature_store import FeatureStore
@@ -28,7 +29,7 @@ from .probes import reading
 from .protocols import PROTOCOLS, Fit, FitKey, learning_ids
 from .resolve import Model
 from .results import SCHEMA_VERSION, Curves, FitRecord, ModelRecord, Probe, Result, Run, now, plain, write_run
-from .scoring import COVERAGE_THRESHOLD, differences, make_sample, score
+from .scoring import COVERAGE_THRESHOLD, make_sample, score
 from .task import TaskData
 
 if TYPE_CHECKING:

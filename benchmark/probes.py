@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .differences import Difference
 from .metrics import Metric
 from .predictor_calls import call, mapping
 from .resolve import Model
-from .scoring import COVERAGE_THRESHOLD, Difference
+from .scoring import COVERAGE_THRESHOLD
 from .task import Rows, TaskData
 
 VERSION = 3  # of what is altered and how; finished fits of another version are not used

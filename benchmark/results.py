@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from .differences import Difference
 from .errors import DataError
 from .metrics import Kind
 from .predictor import LearningCurve
 from .protocols import FitKey
-from .scoring import Difference, Scores
+from .scoring import Scores
 from .storage import write_atomically, write_text
 
 if TYPE_CHECKING:

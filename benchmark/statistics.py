@@ -1,28 +1,24 @@
-"""Which models of a table can be told apart, and what that leaves of their ranks. Arrays in, arrays out.
+"""Which models of a table can be told apart, what that leaves of their ranks, and what differences it could have found.
 
-Every pair is compared on the same samples: a paired bootstrap of the difference in the metric that ranks (its standard
-error from the same resamples for all models; two-sided normal test) and, where training sets overlap, the corrected
-resampled t-test of Nadeau and Bengio (Machine Learning 52, 239 (2003)); a pair counts as different where both find a
-difference. P-values are corrected for the number of pairs (Holm, Scand. J. Stat. 6, 65 (1979)). The interval of a rank
-is from one plus the number of models that are better to the number of those that are not worse (Mogstad, Romano, Shaikh
-and Wilhelm, Rev. Econ. Stud. 91, 476 (2024)): all of a table's intervals hold together in 95 % of all cases.
+Every pair is compared on the same samples by the cluster sign-flip test (`benchmark.signflip`), corrected for the
+number of pairs. The interval of a rank is from one plus the number of models that are better to the number of those
+that are not worse (Mogstad, Romano, Shaikh and Wilhelm, Rev. Econ. Stud. 91, 476 (2024)): all of a table's intervals
+hold together in 95 % of all cases. The corrected resampled t-test over folds (Nadeau and Bengio, Machine Learning 52,
+239 (2003)) is a second opinion on one pair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from .bootstrap import RESAMPLES
+from .differences import Difference, PairedLoss
 from .metrics import Metric, Sample
-from .scoring import Difference, difference, mean_draws, mean_value
-
-ALPHA = 0.05
-_FOR_ERRORS = 2000  # resamples that standard errors are taken from: they are known to two per cent then
-# The tests that a protocol may name, in words.
-TESTS = {"bootstrap": "paired bootstrap", "corrected_t": "corrected resampled t-test"}
+from .scoring import mean_value
+from .signflip import ALPHA, SignFlips, sign_flip_test
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Rank:
         high: the worst rank that is not ruled out.
         group: letters; models that share one cannot be told apart.
         p_first: corrected p-value of the difference to the first; None for the first itself.
-        gap: the difference to the first, with its own interval; None for the first itself.
+        gap: the difference to the first, with an interval of its own; None for the first itself.
     """
 
     rank: int
@@ -44,6 +40,51 @@ class Rank:
     group: str
     p_first: float | None
     gap: Difference | None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a comparison of models could have told apart, and what it would take to tell more.
+
+    Attributes:
+        difference: the smallest difference in the metric that ranks which is found with a power of 80 %; infinite where
+            there are too few clusters to tell anything apart. Of a table, the median over neighbours in rank.
+        relative: the same over the value of the better one; None where the metric is no error.
+        samples: how many samples it would take to tell the first from the second if they differ as observed, with the
+            same power; None where they do not differ.
+    """
+
+    difference: float
+    relative: float | None
+    samples: int | None
+
+    def as_record(self) -> dict[str, float | None]:
+        """Its numbers by name, as tables hold them: None for an infinite one."""
+        return {
+            "detectable_difference": self.difference if np.isfinite(self.difference) else None,
+            "detectable_relative": self.relative,
+            "samples_to_separate": self.samples,
+        }
+
+
+NOTHING_RESOLVED = Resolution(np.inf, None, None)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A table of models that were all compared with each other.
+
+    Attributes:
+        ranks: of each model.
+        resolution: what the table can tell apart; None for less than two models.
+        separated: pairs that are told apart.
+        flips: sign flips that the p-values are from.
+    """
+
+    ranks: list[Rank]
+    resolution: Resolution | None
+    separated: int
+    flips: int
 
 
 @dataclass(frozen=True)
@@ -59,96 +100,78 @@ class Folds:
     ratio: float
 
 
-def rank_models(
-    samples: Sequence[Sample], metric: Metric, tests: Sequence[str] = ("bootstrap",), folds: Folds | None = None
-) -> list[Rank]:
+def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
     """Compare all pairs of models, and rank them.
 
     Args:
         samples: predictions of the same rows in the same order, best model first.
         metric: the metric that ranks.
-        tests: names of `TESTS`; a pair is told apart where each of them tells it apart.
-        folds: what `corrected_t` needs.
-
-    Raises:
-        ValueError: a test is unknown, or what it needs is not given.
     """
-    if not samples:
-        return []
-    draws, gaps = _resampled(samples, metric)
-    found = []
-    if "bootstrap" in tests:
-        found.append(bootstrap_p_values([mean_value(metric, one) for one in samples], draws))
-    if "corrected_t" in tests and folds is not None:
-        by_fold = np.array([by_folds(one, metric, folds) for one in samples])
-        found.append(corrected_t_p_values(by_fold, folds.ratio))
-    if len(found) < len(tests) or not found:
-        raise ValueError(f"tests must be some of {', '.join(TESTS)}, with folds for corrected_t (got {tuple(tests)})")
-    p_values = holm(np.max(found, axis=0))
-    apart = p_values < ALPHA
-    order = np.arange(len(samples))
-    better = apart & (order[:, None] < order)  # row is better than column
-    low, high, groups = 1 + better.sum(axis=0), len(samples) - better.sum(axis=1), letters(apart)
-    return [
+    losses = [PairedLoss(metric, sample) for sample in samples]
+    if not losses:
+        return Ranking([], None, 0, 0)
+    found = sign_flip_test(np.stack([loss.by_cluster for loss in losses]))
+    totals = np.array([loss.by_cluster.sum() for loss in losses])
+    order = np.arange(len(losses))
+    # A pair is apart only where the loss that is tested orders it as the metric that ranks does.
+    better = (found.p_values < ALPHA) & (order[:, None] < order) & (totals[:, None] < totals)
+    low, high, groups = 1 + better.sum(axis=0), len(losses) - better.sum(axis=1), letters(better | better.T)
+    ranks = [
         Rank(
             index + 1,
             int(low[index]),
             int(high[index]),
             groups[index],
-            float(p_values[0, index]) if index else None,
-            gaps[index] if index else None,
+            (float(found.p_values[0, index]) if totals[0] < totals[index] else 1.0) if index else None,
+            loss.minus(losses[0]) if index else None,
         )
-        for index in range(len(samples))
+        for index, loss in enumerate(losses)
     ]
+    return Ranking(ranks, _resolution_of(losses, found), int(better.sum()), found.flips)
 
 
-def bootstrap_p_values(values: Sequence[float], draws: np.ndarray) -> np.ndarray:
-    """Two-sided p-values of the difference of each pair, shape (m, m).
+def resolve_pair(first: Sample, second: Sample, metric: Metric) -> Resolution:
+    """What a single comparison of two models on the same rows could have told apart."""
+    losses = [PairedLoss(metric, sample) for sample in (first, second)]
+    losses.sort(key=lambda loss: loss.by_cluster.sum())
+    found = _resolution_of(losses, sign_flip_test(np.stack([loss.by_cluster for loss in losses])))
+    assert found is not None
+    return found
+
+
+def _resolution_of(losses: Sequence[PairedLoss], found: SignFlips) -> Resolution | None:
+    """What models, best first, could be told apart by."""
+    if len(losses) < 2:
+        return None
+    if 1 / found.flips > ALPHA:
+        return NOTHING_RESOLVED
+    neighbours = [better.detectable(worse, found.critical) for better, worse in pairwise(losses)]
+    difference, relative = np.median(np.array(neighbours, dtype=float), axis=0)
+    return Resolution(
+        float(difference),
+        float(relative) if np.isfinite(relative) else None,
+        losses[0].samples_to_separate(losses[1], found.critical),
+    )
+
+
+def corrected_t_p_value(by_fold: np.ndarray, ratio: float) -> float:
+    """Two-sided p-value of the corrected resampled t-test of two models.
 
     Args:
-        values: the metric of each model, shape (m,).
-        draws: the same on bootstrap resamples that all models share, shape (m, resamples).
-    """
-    from scipy.special import erfc
-
-    means, count = draws.mean(axis=1), draws.shape[1]
-    covariance = (draws @ draws.T - count * np.outer(means, means)) / max(1, count - 1)  # without a copy of the draws
-    variance = _variance_of_difference(covariance)
-    return _two_sided(np.asarray(values), variance, lambda t: erfc(t / np.sqrt(2)))
-
-
-def corrected_t_p_values(by_fold: np.ndarray, ratio: float) -> np.ndarray:
-    """Two-sided p-values of the corrected resampled t-test of each pair, shape (m, m).
-
-    Args:
-        by_fold: score of each model on each fold, shape (m, folds).
+        by_fold: score of each model on each fold, shape (2, folds).
         ratio: rows of a test fold over rows it was predicted from.
     """
     from scipy.special import stdtr
 
-    folds = by_fold.shape[1]
-    centred = by_fold - by_fold.mean(axis=1, keepdims=True)
-    variance = _variance_of_difference(centred @ centred.T / (folds - 1)) * (1 / folds + ratio)
-    return _two_sided(by_fold.mean(axis=1), variance, lambda t: 2 * stdtr(folds - 1, -t))
+    gaps = by_fold[0] - by_fold[1]
+    error = np.sqrt(gaps.var(ddof=1) * (1 / len(gaps) + ratio))
+    return 1.0 if error == 0 else float(2 * stdtr(len(gaps) - 1, -abs(gaps.mean()) / error))
 
 
 def by_folds(sample: Sample, metric: Metric, folds: Folds) -> np.ndarray:
     """A metric on each fold, mean over seeds, shape (folds,)."""
     members = [folds.numbers == number for number in np.unique(folds.numbers)]
     return np.array([mean_value(metric, sample.take(rows)) for rows in members])
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """P-values of all pairs, shape (m, m), corrected for their number."""
-    upper = np.triu_indices(len(p_values), 1)
-    raw = p_values[upper]
-    order = np.argsort(raw, kind="stable")
-    steps = raw[order] * np.arange(len(raw), 0, -1)
-    corrected = np.ones_like(p_values)
-    adjusted = np.empty_like(raw)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    corrected[upper] = adjusted
-    return np.minimum(corrected, corrected.T)
 
 
 def letters(apart: np.ndarray) -> list[str]:
@@ -169,29 +192,3 @@ def letters(apart: np.ndarray) -> list[str]:
 
 def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else f"({number + 1})"
-
-
-def _resampled(samples: Sequence[Sample], metric: Metric) -> tuple[np.ndarray, list[Difference]]:
-    """Draws for standard errors, shape (m, _FOR_ERRORS), and differences to the first model with percentile intervals
-    of all resamples; one model at a time, because all draws of thousands of models are gigabytes."""
-    first_value, first = mean_value(metric, samples[0]), mean_draws(metric, samples[0], RESAMPLES)
-    kept, gaps = np.empty((len(samples), _FOR_ERRORS)), []
-    for index, sample in enumerate(samples):
-        draws = mean_draws(metric, sample, RESAMPLES)
-        kept[index] = draws[:_FOR_ERRORS]
-        gaps.append(difference(mean_value(metric, sample), first_value, draws, first))
-    return kept, gaps
-
-
-def _variance_of_difference(covariance: np.ndarray) -> np.ndarray:
-    own = np.diag(covariance)
-    return own[:, None] + own - 2 * covariance
-
-
-def _two_sided(values: np.ndarray, variance: np.ndarray, tail: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """P-values of the differences of values; 1 where they differ by rounding only."""
-    difference = np.abs(values[:, None] - values)
-    same = difference <= 1e-9 * np.maximum(np.abs(values[:, None]), np.abs(values))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_values = tail(difference / np.sqrt(np.maximum(variance, 0)))
-    return np.where(same | np.isnan(p_values), 1.0, p_values)

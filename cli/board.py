@@ -12,8 +12,9 @@ import typer
 from .options import DataDir, Json
 
 if TYPE_CHECKING:
+    from ..benchmark.differences import Difference
     from ..benchmark.metrics import Metric
-    from ..benchmark.scoring import Difference, Score
+    from ..benchmark.scoring import Score
     from ..leaderboard.board import Board, Filter
     from ..submissions.rescoring import LeaderboardEntry
 
@@ -61,9 +62,10 @@ def compare(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Compare a run with others on the same samples: paired bootstrap of the difference.
+    """Compare a run with others on the same samples, by a cluster sign-flip test of each pair.
 
-    Of two runs also the samples on which they differ most and, for cross-validation, a corrected resampled t-test.
+    Of two runs also what difference could have been found, the samples on which they differ most and, for
+    cross-validation, a corrected resampled t-test as a second opinion.
     """
     from ..submissions.reference import References
     from ..submissions.rescoring import rescore
@@ -235,7 +237,9 @@ def _largest_errors(entry: LeaderboardEntry) -> list[list[str]]:
 
 def _compare_two(one: LeaderboardEntry, two: LeaderboardEntry, out: Path | None, as_json: bool) -> None:
     """Print the paired differences of two runs, where they differ most, and one sentence."""
+    from ..benchmark.statistics import resolve_pair
     from ..benchmark.storage import write_text
+    from ..leaderboard.board import what_it_resolves
     from ..leaderboard.compare import compare, corrected_t, name_of, per_sample, verdict
     from .output import print_table, say, shown
 
@@ -244,6 +248,7 @@ def _compare_two(one: LeaderboardEntry, two: LeaderboardEntry, out: Path | None,
     names = names if names[0] != names[1] else (str(one.folder), str(two.folder))
     sentence = verdict(names, (one, two), differences)
     samples, p_value = per_sample(one, two), corrected_t(one, two)
+    resolution = resolve_pair(one.sample, two.sample, one.reference.metric)
     unit = one.result.unit
     if out is not None:
         from ..benchmark.plots import draw_parity
@@ -257,17 +262,18 @@ def _compare_two(one: LeaderboardEntry, two: LeaderboardEntry, out: Path | None,
             "second": str(two.folder),
             "verdict": sentence,
             "difference": {name: value.model_dump() for name, value in differences.items()},
+            "resolution": resolution.as_record(),
             "corrected_t_p_value": p_value,
             "samples": json_format.loads(samples.to_json(orient="records")),
         }
         say(json_format.dumps(record, indent=1))
         return
     rows = [
-        [metric.label, *_values(metric, one, two), _gap(gap), "yes" if gap.separates else "no"]
+        [metric.label, *_values(metric, one, two), _gap(gap), _p(gap)]
         for metric, gap in ((_metric(name), gap) for name, gap in differences.items())
     ]
-    title = f"{one.result.task}, {one.main}: first minus second, paired bootstrap"
-    print_table(["metric", *names, "difference [95 %]", "separated"], rows, title=title)
+    title = f"{one.result.task}, {one.main}: first minus second, cluster sign-flip test"
+    print_table(["metric", *names, "difference [95 %]", "p"], rows, title=title)
     print_table(
         ["id", _with_unit("target", unit), *names, "|error|, first minus second"],
         [
@@ -277,8 +283,13 @@ def _compare_two(one: LeaderboardEntry, two: LeaderboardEntry, out: Path | None,
         title="Samples on which they differ most",
     )
     say(sentence)
+    for resolved in what_it_resolves("This comparison", resolution, one.reference.metric, unit):
+        say(resolved)
     if p_value is not None:
-        say(f"Corrected resampled t-test over the folds (Nadeau and Bengio 2003): p = {p_value:.2g}.")
+        say(
+            "Second opinion, which does not decide: corrected resampled t-test over the folds (Nadeau and Bengio "
+            f"2003), p = {p_value:.2g}."
+        )
     if out is not None:
         say(f"Parity plot and all samples: {shown(out.resolve())}")
 
@@ -305,7 +316,7 @@ def _compare_with_each(one: LeaderboardEntry, others: list[LeaderboardEntry], ou
         other = name_of(two) if name_of(two) != name else str(two.folder)
         gap = differences[metric.name]
         score = score_text(two.score[metric.name])
-        rows.append([other, score, f"{two.score.coverage:.0%}", _gap(gap), "yes" if gap.separates else "no"])
+        rows.append([other, score, f"{two.score.coverage:.0%}", _gap(gap), _p(gap)])
         sentences.append(verdict((name, other), (one, two), differences))
         difference = {name: value.model_dump() for name, value in differences.items()}
         records.append({"second": str(two.folder), "verdict": sentences[-1], "difference": difference})
@@ -315,7 +326,7 @@ def _compare_with_each(one: LeaderboardEntry, others: list[LeaderboardEntry], ou
     own = f"{metric.label} {score_text(one.score[metric.name])}"
     title = f"{one.result.task}, {one.main}: {name}, {own}, minus each"
     heading = metric.heading(one.result.unit)
-    print_table(["other", heading, "coverage", "difference [95 %]", "separated"], rows, title=title)
+    print_table(["other", heading, "coverage", "difference [95 %]", "p"], rows, title=title)
     for sentence in sentences:
         say(sentence)
 
@@ -329,6 +340,10 @@ def _metric(name: str) -> Metric:
 def _values(metric: Metric, *entries: LeaderboardEntry) -> list[str]:
     scores: list[Score] = [entry.score[metric.name] for entry in entries]
     return ["undefined" if score.value is None else f"{score.value:.3g}" for score in scores]
+
+
+def _p(difference: Difference) -> str:
+    return "" if difference.p_value is None else f"{difference.p_value:.2g}"
 
 
 def _gap(difference: Difference) -> str:

@@ -16,13 +16,15 @@ from ..benchmark.errors import EcdbenchError
 from ..benchmark.metrics import Metric, metrics_for
 from ..benchmark.predictor import Progress, silent
 from ..benchmark.results import find_runs, read_run
-from ..benchmark.statistics import ALPHA, TESTS, rank_models
+from ..benchmark.signflip import ALPHA
+from ..benchmark.statistics import Ranking, Resolution, rank_models
 from ..submissions.entry import accepted_entries, holds_entries
 from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
 
+_MANY = 1_000_000
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
 
 
@@ -72,12 +74,14 @@ class Section:
         task: the task.
         split: split scheme.
         rows: at least one.
+        ranking: what the comparison of all rows says.
         version: names the data where the board has several versions of them.
     """
 
     task: str
     split: str
     rows: list[LeaderboardEntry]
+    ranking: Ranking
     version: str | None = None
 
     @property
@@ -119,12 +123,39 @@ class Section:
 
     @property
     def summary(self) -> str:
-        """The section in one plain sentence."""
-        ranked = [entry for entry in self.rows if entry.rank]
-        if len(self.tied) < 2:
-            return f"{self.tied[0]} is ahead of every other ranked row." if len(ranked) > 1 else ""
-        how = " and ".join(TESTS[name] for name in self.reference.protocol.tests)
-        return f"Tied for 1st ({how}, Holm-corrected over all pairs, 5 %): {', '.join(self.tied)}."
+        """The section in plain sentences."""
+        resolution = self.ranking.resolution
+        if resolution is None:
+            return ""
+        first = (
+            f"Tied for 1st (cluster sign-flip test, corrected for all pairs, 5 %): {', '.join(self.tied)}."
+            if len(self.tied) > 1
+            else f"{self.tied[0]} is ahead of every other ranked row."
+        )
+        count = len(self.ranking.ranks)
+        pairs = f"{self.ranking.separated:,} of {count * (count - 1) // 2:,} pairs are told apart."
+        return " ".join([first, pairs, *what_it_resolves("This table", resolution, self.reference.metric, self.unit)])
+
+
+def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: str) -> Iterator[str]:
+    """Sentences on the differences that a table or a comparison could have found.
+
+    Args:
+        what: `This table`.
+        resolution: what it can tell apart.
+        metric: the metric that ranks.
+        unit: of the target.
+    """
+    if not math.isfinite(resolution.difference):
+        yield f"{what} has too few samples to tell any models apart."
+        return
+    size = f"{resolution.difference:.2g}" + (f" {unit}" if unit and metric.unit == "target" else "")
+    share = "" if resolution.relative is None else f" ({resolution.relative:.0%})"
+    yield f"{what} can separate differences of about {size}{share} in {metric.label}."
+    if resolution.samples is not None:
+        many = resolution.samples > _MANY
+        count = f"more than {_MANY:,}" if many else f"about {float(f'{resolution.samples:.2g}'):,.0f}"
+        yield f"To tell the 1st from the 2nd at their observed difference takes {count} samples."
 
 
 @dataclass(frozen=True)
@@ -157,7 +188,7 @@ def make_board(
             groups.setdefault(key, []).append(entry)
         versions = Counter((task, split, protocol) for task, _, split, protocol in groups)
         sections = [
-            Section(task, split, _ranked(entries), version if versions[task, split, protocol] > 1 else None)
+            Section(task, split, *_ranked(entries), version if versions[task, split, protocol] > 1 else None)
             for (task, version, split, protocol), entries in sorted(groups.items(), key=lambda item: item[0])
         ]
     return Board(sections, [printable(reason) for reason in left_out])
@@ -204,9 +235,8 @@ def _version(reference: Reference) -> str:
     return "data " + hashlib.sha256(json.dumps(reference.base_pins, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _ranked(entries: Sequence[LeaderboardEntry]) -> list[LeaderboardEntry]:
-    reference = entries[0].reference
-    metric = reference.metric
+def _ranked(entries: Sequence[LeaderboardEntry]) -> tuple[list[LeaderboardEntry], Ranking]:
+    metric = entries[0].reference.metric
     sign = 1 if metric.direction == "lower" else -1
 
     def value(entry: LeaderboardEntry) -> float:
@@ -215,7 +245,6 @@ def _ranked(entries: Sequence[LeaderboardEntry]) -> list[LeaderboardEntry]:
 
     in_order = sorted(entries, key=value)
     ranked = [entry for entry in in_order if entry.unranked is None]
-    folds = reference.folds if "corrected_t" in reference.protocol.tests else None
-    ranks = rank_models([entry.sample for entry in ranked], metric, reference.protocol.tests, folds)
-    placed = [replace(entry, rank=rank) for entry, rank in zip(ranked, ranks, strict=True)]
-    return placed + [entry for entry in in_order if entry.unranked is not None]
+    ranking = rank_models([entry.sample for entry in ranked], metric)
+    placed = [replace(entry, rank=rank) for entry, rank in zip(ranked, ranking.ranks, strict=True)]
+    return placed + [entry for entry in in_order if entry.unranked is not None], ranking

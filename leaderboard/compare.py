@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..benchmark.differences import Difference, differences
 from ..benchmark.errors import DataError
 from ..benchmark.metrics import Metric
-from ..benchmark.scoring import COVERAGE_THRESHOLD, Difference, differences
-from ..benchmark.statistics import by_folds, corrected_t_p_values
+from ..benchmark.scoring import COVERAGE_THRESHOLD
+from ..benchmark.statistics import by_folds, corrected_t_p_value
 from ..submissions.card import CARD, read_card
 from ..submissions.rescoring import LeaderboardEntry
 
@@ -43,12 +44,13 @@ def compare(first: LeaderboardEntry, second: LeaderboardEntry) -> dict[str, Diff
 
 
 def corrected_t(first: LeaderboardEntry, second: LeaderboardEntry) -> float | None:
-    """P-value of the corrected resampled t-test of two runs; None where the protocol does not call for it."""
+    """P-value of the corrected resampled t-test of two runs, a second opinion that does not decide; None where training
+    sets do not overlap."""
     reference = first.reference
-    if "corrected_t" not in reference.protocol.tests:
+    if not reference.protocol.overlaps:
         return None
     by_fold = np.array([by_folds(one.sample, reference.metric, reference.folds) for one in (first, second)])
-    return float(corrected_t_p_values(by_fold, reference.folds.ratio)[0, 1])
+    return corrected_t_p_value(by_fold, reference.folds.ratio)
 
 
 def per_sample(first: LeaderboardEntry, second: LeaderboardEntry) -> pd.DataFrame:
@@ -89,8 +91,11 @@ def sentence(names: tuple[str, str], metric: Metric, differences: dict[str, Diff
         return f"{first} and {second} cannot be compared: {metric.label} is undefined."
     if not gap.separates:
         return (
-            f"{first} and {second} are tied: the 95 % interval of their {metric.label} difference, {gap.low:.3g} to "
-            f"{gap.high:.3g}, includes zero."
+            f"{first} and {second} are tied: p = {gap.p_value:.2g} for their {metric.label} difference "
+            "(cluster sign-flip test)."
         )
     better, worse = (first, second) if metric.better(gap.value, 0.0) else (second, first)
-    return f"{better} is better than {worse}: the 95 % interval of the {metric.label} difference excludes zero."
+    return (
+        f"{better} is better than {worse}: p = {gap.p_value:.2g} for their {metric.label} difference "
+        "(cluster sign-flip test)."
+    )

@@ -15,6 +15,7 @@ from ..baselines.llm.usage import Usage
 from ..benchmark.inputs import looks_at
 from ..benchmark.metrics import Metric
 from ..benchmark.scoring import Score
+from ..benchmark.statistics import NOTHING_RESOLVED
 from ..submissions.rescoring import LeaderboardEntry
 from ..submissions.untrusted import printable
 from .board import Board, Section, standing
@@ -173,6 +174,7 @@ def _record(section: Section, entry: LeaderboardEntry) -> dict[str, Any]:
         "rank_high": rank and rank.high,
         "group": rank and rank.group,
         "p_first": rank and rank.p_first,
+        **(section.ranking.resolution or NOTHING_RESOLVED).as_record(),
         "model": entry.name,
         "version": card and card.version,
         "parameters": json.dumps(result.model.parameters),

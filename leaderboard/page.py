@@ -15,7 +15,7 @@ from ..benchmark.inputs import looks_at
 from ..benchmark.metrics import Metric, Sample
 from ..benchmark.plots import calibration
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
-from ..benchmark.statistics import ALPHA
+from ..benchmark.signflip import ALPHA
 from ..benchmark.task import SPLITS, TaskData
 from ..submissions.rescoring import LeaderboardEntry
 from ..tasks.catalogue import default_data_dir, find_task, load_task, task_ids
@@ -57,8 +57,15 @@ def make_page(board: Board, data_dir: Path | None = None) -> str:
         script=(_SITE / "script.js").read_text(encoding="utf-8"),
         threshold=COVERAGE_THRESHOLD,
         alpha=ALPHA,
+        flips=_flips(board),
         tied=TIED,
     )
+
+
+def _flips(board: Board) -> str:
+    """How many sign flips the tables are from, in words."""
+    made = sorted({section.ranking.flips for section in board.sections if len(section.ranking.ranks) > 1})
+    return "none here" if not made else f"here {made[0]:,}" + (f" to {made[-1]:,}" if len(made) > 1 else "")
 
 
 def brief(value: float) -> str:

@@ -143,9 +143,10 @@ def pins_of(inputs: list[str], result: Result, reference: Reference) -> dict[str
 
 
 def rounded(scores: Scores) -> Scores:
-    """Scores to six significant digits, as they are claimed."""
+    """Scores to six significant digits, as they are claimed: without intervals, which are the board's business."""
     metrics = {
-        name: Score(**{field: _round(value) for field, value in score}) for name, score in scores.metrics.items()
+        name: Score(value=_round(score.value), low=None, high=None, seed_std=_round(score.seed_std))
+        for name, score in scores.metrics.items()
     }
     return scores.model_copy(update={"metrics": metrics, "coverage": _round(scores.coverage)})
 
@@ -159,11 +160,13 @@ def first_difference(claimed: Scores, found: Scores) -> str | None:
         if name not in found.metrics:
             known = "does not apply to it" if name in METRICS else "is not registered here"
             return f"{name[:40]} {known}"
-        for field, value in score:
-            actual = getattr(found.metrics[name], field)
-            if not _agree(value, actual):
+        if score.low is not None or score.high is not None:
+            return f"{name} has an interval, which the board computes; submit the run again"
+        for field in ("value", "seed_std"):
+            stated, actual = getattr(score, field), getattr(found.metrics[name], field)
+            if not _agree(stated, actual):
                 where = name if field == "value" else f"{name}.{field}"
-                return f"{where} is {_shown(actual)}, not {_shown(value)}"
+                return f"{where} is {_shown(actual)}, not {_shown(stated)}"
     return None
 
 

@@ -76,7 +76,7 @@ def _migrated(record: Mapping[str, Any], inputs: list[str], reference: Reference
 
 def _scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     plain = ("n", "clusters", "coverage")
-    metrics = {name: score for name, score in scores.items() if name not in plain}
+    metrics = {name: {**score, "low": None, "high": None} for name, score in scores.items() if name not in plain}
     return {**{name: scores[name] for name in plain}, "metrics": metrics}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -56,20 +56,33 @@ class Sample:
         )
 
 
+def _itself(mean: np.ndarray) -> np.ndarray:
+    return mean
+
+
+def _nothing(sample: Sample) -> Sequence[np.ndarray]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A score of predictions.
+    """A score of predictions, given by `function`, by `loss`, or by `resampled`.
 
     Attributes:
         name: as in results, `rmse`.
         label: as in tables, `RMSE`.
         function: from a `Sample` to values of shape (m,), one per seed; NaN where the metric is undefined. It may be
-            left out where there is `resampled`.
+            left out where there is `loss` or `resampled`.
+        loss: for a metric that depends on predictions by the mean of a loss only: from a `Sample` to the loss of each
+            row, at least 0, shape (m, n). Intervals and tests of such a metric are fast and the best calibrated.
+        of_means: the metric from the mean loss and the means of `others`, NaN where it is undefined.
+        others: what else `of_means` needs the mean of, from a `Sample` to arrays of shape (n,) or (m, n) that depend on
+            targets and baseline only.
         unit: `target` for the unit of the target; otherwise the unit itself, empty for a pure number.
         direction: whether `lower` or `higher` values are better.
         kinds: kinds of target that it can score.
-        resampled: optional and fast: from a `Sample` and counts of shape (b, n), how often each row occurs in each of
-            b resamples, to values of shape (m, b). Without it, `function` is called once per resample.
+        resampled: from a `Sample` and counts of shape (b, n), how often each row occurs in each of b resamples, to
+            values of shape (m, b). Without it and `loss`, `function` is called once per resample.
         help: one line for readers of a table.
         prominent: whether narrow tables show it.
         order: position in tables, ascending.
@@ -78,6 +91,9 @@ class Metric:
     name: str
     label: str
     function: Callable[[Sample], np.ndarray] | None = field(default=None, repr=False)
+    loss: Callable[[Sample], np.ndarray] | None = field(default=None, repr=False)
+    of_means: Callable[..., np.ndarray] = field(default=_itself, repr=False)
+    others: Callable[[Sample], Sequence[np.ndarray]] = field(default=_nothing, repr=False)
     unit: str = ""
     direction: Literal["lower", "higher"] = "lower"
     kinds: tuple[Kind, ...] = ("regression",)
@@ -87,12 +103,29 @@ class Metric:
     order: int = 100
 
     def __post_init__(self) -> None:
-        if self.function is None and self.resampled is None:
+        if self.function is None and self.resampled is None and self.loss is None:
             raise ValueError(f"the metric {self.name} needs a function")
         if self.direction not in ("lower", "higher"):
             raise ValueError(f"direction must be lower or higher (got {self.direction!r})")
         if not isinstance(self.kinds, tuple) or not set(self.kinds) <= set(MAIN_METRIC):
             raise ValueError(f"kinds must be a tuple of {', '.join(MAIN_METRIC)} (got {self.kinds!r})")
+
+    @property
+    def best(self) -> float:
+        """The value of a perfect model, where the metric is one of a loss."""
+        return 0.0 if self.direction == "lower" else 1.0
+
+    def rows(self, sample: Sample) -> list[np.ndarray]:
+        """The loss and the others of each row, each of shape (m, n).
+
+        Raises:
+            DataError: the loss failed, or is no number that is at least 0.
+        """
+        assert self.loss is not None
+        losses = self._checked(self.loss, sample, shape=sample.prediction.shape)
+        if not (losses >= 0).all():
+            raise DataError(f"The loss of the metric '{self.name}' must be at least 0; correct it, or uninstall it.")
+        return [losses, *(np.broadcast_to(one, losses.shape) for one in self.others(sample))]
 
     def values(self, sample: Sample) -> np.ndarray:
         """The metric of each seed, shape (m,); NaN where it is undefined.
@@ -114,6 +147,9 @@ class Metric:
         Raises:
             DataError: as `values`.
         """
+        if self.loss is not None:
+            total = counts.sum(axis=1)
+            return self.of_means(*(rows @ counts.T / total for rows in self.rows(sample)))
         if self.resampled is not None:
             return self._checked(self.resampled, sample, counts, shape=(len(sample.prediction), len(counts)))
         rows = np.arange(len(sample.target))

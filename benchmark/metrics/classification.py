@@ -11,11 +11,10 @@ _CLIP = 1e-6
 _THRESHOLD = 0.5
 
 
-def _log_loss(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    """Mean negative log-likelihood, nats; probabilities are clipped to [1e-6, 1 - 1e-6]."""
+def _log_loss(sample: Sample) -> np.ndarray:
+    """Negative log-likelihood, nats; probabilities are clipped to [1e-6, 1 - 1e-6]."""
     p = np.clip(sample.prediction, _CLIP, 1 - _CLIP)
-    loss = -np.where(sample.target > _THRESHOLD, np.log(p), np.log1p(-p))
-    return loss @ counts.T / counts.sum(axis=1)
+    return -np.where(sample.target > _THRESHOLD, np.log(p), np.log1p(-p))
 
 
 def _balanced_accuracy(sample: Sample, counts: np.ndarray) -> np.ndarray:
@@ -51,7 +50,7 @@ LOG_LOSS = Metric(
     "log_loss",
     "log loss",
     kinds=("classification",),
-    resampled=_log_loss,
+    loss=_log_loss,
     help="mean negative log-likelihood of the class, nats",
     order=110,
 )

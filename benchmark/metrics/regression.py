@@ -1,10 +1,8 @@
-"""Metrics of numbers: RMSE, R2, MAE, skill, and RMSE over the range of the training targets.
-
-Each of them depends on a set of rows through a few sums only, so one matrix product gives thousands of resamples: a
-resample is a set of counts, and its sums are the counts times what each row adds.
-"""
+"""Metrics of numbers: RMSE, R2, MAE, skill, and RMSE over the range of the training targets."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,34 +13,38 @@ def _squared_error(sample: Sample) -> np.ndarray:
     return (sample.prediction - sample.target) ** 2
 
 
-def _rmse(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    return np.sqrt(_squared_error(sample) @ counts.T / counts.sum(axis=1))
+def _absolute_error(sample: Sample) -> np.ndarray:
+    return np.abs(sample.prediction - sample.target)
 
 
-def _mae(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    return np.abs(sample.prediction - sample.target) @ counts.T / counts.sum(axis=1)
-
-
-def _r2(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    """1 - SS_res / SS_tot; NaN where the target is constant."""
+def _moments(sample: Sample) -> Sequence[np.ndarray]:
     centred = sample.target - sample.target.mean()  # R2 is unchanged, and large targets lose no digits
-    first, second = centred @ counts.T, centred**2 @ counts.T
-    total = second - first**2 / counts.sum(axis=1)
-    constant = total <= 1e-12 * np.maximum(second, np.finfo(float).tiny)
+    return centred, centred**2
+
+
+def _r2(error: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """1 - SS_res / SS_tot; NaN where the target is constant."""
+    variance = second - first**2
+    constant = variance <= 1e-12 * np.maximum(second, np.finfo(float).tiny)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(constant, np.nan, 1 - _squared_error(sample) @ counts.T / total)
+        return np.where(constant, np.nan, 1 - error / variance)
 
 
-def _skill(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    floor = np.sqrt((sample.baseline - sample.target) ** 2 @ counts.T / counts.sum(axis=1))
+def _squared_baseline_error(sample: Sample) -> Sequence[np.ndarray]:
+    return ((sample.baseline - sample.target) ** 2,)
+
+
+def _skill(error: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    return 1 - _root_of_ratio(error, floor)
+
+
+def _squared_range(sample: Sample) -> Sequence[np.ndarray]:
+    return (np.full(len(sample.target), sample.scale**2),)
+
+
+def _root_of_ratio(error: np.ndarray, floor: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = 1 - _rmse(sample, counts) / floor
-    return np.where(np.isinf(value), np.nan, value)
-
-
-def _rmse_over_range(sample: Sample, counts: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = _rmse(sample, counts) / sample.scale
+        value = np.sqrt(error / floor)
     return np.where(np.isinf(value), np.nan, value)
 
 
@@ -50,7 +52,8 @@ RMSE = Metric(
     "rmse",
     "RMSE",
     unit="target",
-    resampled=_rmse,
+    loss=_squared_error,
+    of_means=np.sqrt,
     help="root mean square error",
     order=10,
 )
@@ -58,7 +61,9 @@ R2 = Metric(
     "r2",
     "R2",
     direction="higher",
-    resampled=_r2,
+    loss=_squared_error,
+    of_means=_r2,
+    others=_moments,
     help="1 - SS_res / SS_tot",
     order=20,
 )
@@ -66,7 +71,7 @@ MAE = Metric(
     "mae",
     "MAE",
     unit="target",
-    resampled=_mae,
+    loss=_absolute_error,
     help="mean absolute error",
     prominent=False,
     order=30,
@@ -75,7 +80,9 @@ SKILL = Metric(
     "skill",
     "skill",
     direction="higher",
-    resampled=_skill,
+    loss=_squared_error,
+    of_means=_skill,
+    others=_squared_baseline_error,
     help="1 - RMSE / RMSE of the training mean",
     order=40,
 )
@@ -83,7 +90,9 @@ SKILL = Metric(
 RMSE_OVER_RANGE = Metric(
     "rmse_over_range",
     "RMSE/range",
-    resampled=_rmse_over_range,
+    loss=_squared_error,
+    of_means=_root_of_ratio,
+    others=_squared_range,
     help="RMSE over the range of the training targets",
     prominent=False,
     order=50,

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from ..errors import DataError, EcdbenchError, extension_error
 from ..registry import Registry
-from ..statistics import TESTS
 from ..task import TaskData
 
 
@@ -59,7 +58,7 @@ class Protocol(abc.ABC):
         help: one line for help texts.
         main_split: the split whose score ranks.
         reads_folds: whether fits depend on the fold of a row.
-        tests: the tests that compare two models on `main_split`, by their names in `benchmark.statistics`.
+        overlaps: whether the training sets of the fits that predict `main_split` overlap.
         order: position in lists, ascending.
     """
 
@@ -67,7 +66,7 @@ class Protocol(abc.ABC):
     help: str = ""
     main_split: str = ""
     reads_folds: bool = False
-    tests: tuple[str, ...] = ("bootstrap",)
+    overlaps: bool = False
     order: int = 100
 
     @abc.abstractmethod
@@ -105,8 +104,6 @@ class Protocol(abc.ABC):
 
     def _problems(self, fits: Sequence[Fit], data: TaskData) -> Iterator[str]:
         known, holdout = set(data.ids), set(data.splits["holdout"])
-        if unknown := set(self.tests) - set(TESTS):
-            yield f"names the test {min(unknown)}; there are {', '.join(TESTS)}"
         if odd := [fit for fit in fits if not (isinstance(fit.fold, int) and fit.fold >= 0 and 0 < fit.size <= 1)]:
             yield f"has the fold {odd[0].fold!r} of size {odd[0].size!r}; a fold is a number from 0, a size a share"
             return

@@ -29,7 +29,7 @@ class CrossValidation(Protocol):
     help = "10 folds over train and validation, holdout untouched"
     main_split = "cv"
     reads_folds = True
-    tests = ("bootstrap", "corrected_t")  # training sets of the folds overlap
+    overlaps = True
     order = 20
 
     def fits(self, data: TaskData) -> list[Fit]:

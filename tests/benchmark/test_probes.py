@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from ecdbench import evaluate, load_task
+from ecdbench.benchmark.differences import Difference
 from ecdbench.benchmark.errors import EcdbenchError
 from ecdbench.benchmark.metrics import METRICS
 from ecdbench.benchmark.probes import others, reading
-from ecdbench.benchmark.scoring import Difference
 from hypothesis import given
 from hypothesis import strategies as st
 

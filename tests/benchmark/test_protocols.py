@@ -63,7 +63,6 @@ def test_protocols_that_would_flatter_are_refused(data):
         ([fine, Fit(1, train, validation, {"holdout": holdout})], {}, "predicts a row twice"),
         ([Fit(0, train, validation, {"holdout": [*holdout, holdout[0]]})], {}, "predicts a row twice"),
         ([Fit(0, train, validation, {"holdout": [*holdout, "x"]})], {}, "uses x, which ecd-fcc/k_vrh does not have"),
-        ([fine], {"tests": ("bootsrap",)}, "names the test bootsrap; there are bootstrap, corrected_t"),
     ]:
         with pytest.raises(DataError, match=sentence):
             made(fits, **attributes).plan(data)

@@ -1,19 +1,21 @@
 import numpy as np
 import pytest
+from ecdbench.benchmark.differences import differences
 from ecdbench.benchmark.metrics import METRICS
-from ecdbench.benchmark.scoring import differences, make_sample, mean_draws, mean_value
+from ecdbench.benchmark.scoring import make_sample
 from ecdbench.benchmark.statistics import (
     Folds,
-    bootstrap_p_values,
     by_folds,
-    corrected_t_p_values,
-    holm,
+    corrected_t_p_value,
     letters,
     rank_models,
+    resolve_pair,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
+
+RMSE = METRICS.get("rmse")
 
 
 def scored(target, *predictions, clusters=None):
@@ -22,88 +24,97 @@ def scored(target, *predictions, clusters=None):
     return make_sample(target, prediction, np.zeros_like(prediction), clusters)
 
 
-def p_values_of(samples, resamples=10_000):
-    rmse = METRICS.get("rmse")
-    draws = np.array([mean_draws(rmse, sample, resamples) for sample in samples])
-    return bootstrap_p_values([mean_value(rmse, sample) for sample in samples], draws)
+def models_of(*scales, n=60, seed=1):
+    random = np.random.default_rng(seed)
+    target = random.normal(size=n)
+    noise = random.normal(size=(len(scales), n))
+    return [scored(target, target + scale * one) for scale, one in zip(scales, noise, strict=True)]
 
 
 @pytest.fixture
 def models():
-    random = np.random.default_rng(1)
-    target = random.normal(size=60)
-    noise = random.normal(size=(5, 60))
-    return [scored(target, target + scale * one) for scale, one in zip((0.1, 0.1, 0.5, 0.5, 2), noise, strict=True)]
-
-
-def test_holm_is_the_textbook_correction():
-    raw = np.ones((4, 4))
-    pairs = {(0, 1): 0.005, (0, 2): 0.01, (0, 3): 0.03, (1, 2): 0.04, (1, 3): 0.2, (2, 3): 0.6}
-    for (i, j), p in pairs.items():
-        raw[i, j] = raw[j, i] = p
-    found = holm(raw)
-    assert found[0, 1] == pytest.approx(0.03) and found[0, 2] == pytest.approx(0.05)
-    assert found[0, 3] == pytest.approx(0.12) and found[1, 2] == pytest.approx(0.12)
-    assert found[1, 3] == pytest.approx(0.4) and found[2, 3] == pytest.approx(0.6)
-    assert np.array_equal(found, found.T) and np.all(np.diag(found) == 1)
+    return models_of(0.1, 0.1, 0.5, 0.5, 2)
 
 
 def test_what_differs_is_told_apart_and_what_is_the_same_is_not(models):
-    p_values = p_values_of(models)
-    assert p_values[0, 4] < 1e-6 and p_values[0, 2] < 1e-6
-    assert p_values[0, 1] > 0.05 and p_values[2, 3] > 0.05
-    twins = [models[0], models[0]]
-    assert p_values_of(twins)[0, 1] == 1
+    ranking = rank_models(models, RMSE)
+    assert [(one.rank, one.low, one.high) for one in ranking.ranks] == [
+        (1, 1, 2), (2, 1, 2), (3, 3, 4), (4, 3, 4), (5, 5, 5),
+    ]  # fmt: skip
+    assert [one.group for one in ranking.ranks] == ["a", "a", "b", "b", "c"]
+    assert ranking.separated == 8 and ranking.flips == 10_000
+    assert ranking.ranks[0].gap is None and ranking.ranks[0].p_first is None
+    assert rank_models([models[0], models[0]], RMSE).ranks[1].p_first == 1
+    assert rank_models([], RMSE).ranks == [] and rank_models(models[:1], RMSE).resolution is None
 
 
 def test_gaps_are_those_of_a_single_comparison(models):
-    ranks = rank_models(models, METRICS.get("rmse"))
-    alone = differences(models[2], models[0])["rmse"]
-    assert (ranks[2].gap.value, ranks[2].gap.low, ranks[2].gap.high) == pytest.approx(
-        (alone.value, alone.low, alone.high)
+    assert rank_models(models, RMSE).ranks[2].gap == differences(models[2], models[0])["rmse"]
+
+
+@pytest.mark.parametrize("metric", ["r2", "skill", "mae"])
+def test_another_metric_may_rank(models, metric):
+    ranks = rank_models(models, METRICS.get(metric)).ranks
+    assert ranks[4].p_first < 0.01 and ranks[1].p_first > 0.05
+
+
+def test_probabilities_are_compared_by_their_log_loss_and_by_any_other_metric():
+    random = np.random.default_rng(0)
+    target = (random.random(200) < 0.4).astype(float)
+    sharp, blunt = (np.clip(s * target + (1 - s) * random.random(200), 0.01, 0.99)[None] for s in (0.7, 0.2))
+    good, bad = (
+        make_sample(target, p, np.full_like(p, 0.4), np.arange(200), 1.0, "classification") for p in (sharp, blunt)
     )
-    assert ranks[0].gap is None and ranks[0].p_first is None
-    assert [rank.rank for rank in ranks] == [1, 2, 3, 4, 5] and ranks[4].low == 5
+    for name in ("log_loss", "roc_auc", "balanced_accuracy"):
+        ranks = rank_models([good, bad], METRICS.get(name)).ranks
+        assert ranks[1].p_first < 0.001
+        gap = differences(bad, good)[name]
+        assert (gap.low > 0 or gap.high < 0) and gap.low < gap.value < gap.high
 
 
-def test_a_metric_where_higher_is_better_ranks_as_well(models):
-    ranks = rank_models(models, METRICS.get("r2"))
-    assert ranks[4].p_first < 0.01 and ranks[4].gap.high < 0
+def test_seeds_are_averaged_before_models_are_compared():
+    """A model whose seeds differ by luck is no better known by having many of them."""
+    target, noise = np.zeros(30), np.random.default_rng(0).normal(size=(4, 30))
+    many, one = scored(target, *noise), scored(target, np.sqrt((noise**2).mean(axis=0)))
+    other = scored(target, np.full(30, 1.2))
+    assert differences(many, other)["rmse"].p_value == differences(one, other)["rmse"].p_value
 
 
-@pytest.mark.parametrize("tests", [(), ("bootsrap",), ("corrected_t",), ("bootstrap", "bootsrap")])
-def test_a_test_that_cannot_be_made_separates_nobody(models, tests):
-    with pytest.raises(ValueError, match="tests must be some of bootstrap, corrected_t"):
-        rank_models(models, METRICS.get("rmse"), tests)
+def test_a_loss_that_orders_two_models_otherwise_than_the_metric_separates_nobody():
+    """The mean RMSE of seeds and their mean squared error may disagree."""
+    target = np.zeros(50)
+    steady, moody = scored(target, *np.full((2, 50), 1.0)), scored(target, np.full(50, 0.01), np.full(50, 1.9))
+    assert differences(moody, steady)["rmse"].value < 0
+    assert rank_models([moody, steady], RMSE).ranks[1].p_first == 1
+    assert not differences(moody, steady)["rmse"].separates
 
 
-def test_a_protocol_may_ask_for_two_tests(models):
-    rmse, folds = METRICS.get("rmse"), Folds(np.arange(60) % 10, 1 / 8)
-    both = rank_models(models, rmse, ("bootstrap", "corrected_t"), folds)
-    alone = rank_models(models, rmse, ("bootstrap",))
-    assert all(two.p_first >= one.p_first for one, two in zip(alone[1:], both[1:], strict=True))
-    parts = [models[2].take(np.arange(60) % 10 == number) for number in range(10)]
-    expected = [float(rmse.values(part)[0]) for part in parts]
-    assert by_folds(models[2], rmse, folds) == pytest.approx(expected)
+def test_what_a_table_can_separate():
+    few, many = (rank_models(models_of(1, 1.02, 1.05, n=n), RMSE).resolution for n in (50, 5000))
+    assert few.difference / many.difference == pytest.approx(10, rel=0.25)
+    assert few.relative == pytest.approx(few.difference, rel=0.3)  # the RMSE is about 1
+    assert many.samples > 5000 / 4
+    pair = models_of(1, 1.3, n=100)
+    alone = resolve_pair(*pair, RMSE)
+    assert 0.2 < alone.difference < 0.5
+    assert alone == resolve_pair(*pair[::-1], RMSE)
+    assert resolve_pair(pair[0], pair[0], RMSE).samples is None
+    tiny = rank_models(models_of(1, 9, n=5), RMSE)
+    assert np.isinf(tiny.resolution.difference) and tiny.separated == 0
 
 
 def test_corrected_t_is_nadeau_and_bengio():
-    random = np.random.default_rng(0)
-    by_fold = random.normal(size=(3, 10))
-    found = corrected_t_p_values(by_fold, ratio=1 / 8)
+    by_fold = np.random.default_rng(0).normal(size=(2, 10))
     gap = by_fold[0] - by_fold[1]
     statistic = gap.mean() / np.sqrt(gap.var(ddof=1) * (1 / 10 + 1 / 8))
-    assert found[0, 1] == pytest.approx(2 * student.sf(abs(statistic), 9))
+    assert corrected_t_p_value(by_fold, ratio=1 / 8) == pytest.approx(2 * student.sf(abs(statistic), 9))
+    assert corrected_t_p_value(by_fold[[0, 0]], ratio=1 / 8) == 1
 
 
-def test_equal_models_are_rarely_told_apart():
-    random = np.random.default_rng(7)
-    wrong = 0
-    for _ in range(60):
-        target = random.normal(size=40)
-        five = [scored(target, target + random.normal(size=40)) for _ in range(5)]
-        wrong += bool((holm(p_values_of(five, 400)) < 0.05).any())
-    assert wrong <= 8  # 3 expected; a bootstrap of 40 samples is a little narrow
+def test_a_metric_by_folds(models):
+    folds = Folds(np.arange(60) % 10, 1 / 8)
+    expected = [float(RMSE.values(models[2].take(np.arange(60) % 10 == number))[0]) for number in range(10)]
+    assert by_folds(models[2], RMSE, folds) == pytest.approx(expected)
 
 
 @given(st.integers(1, 12).flatmap(lambda n: st.lists(st.booleans(), min_size=n * n, max_size=n * n)))

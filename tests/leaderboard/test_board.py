@@ -34,6 +34,7 @@ def test_rows_are_ranked_and_ties_are_said(runs):
     rmse = [row.scores["holdout"]["rmse"].value for row in section.rows]
     assert rmse == sorted(rmse)
     assert "Tied for 1st" in section.summary and "mean" not in section.summary
+    assert "2 of 3 pairs are told apart. This table can separate differences of about " in section.summary
     assert board.sections[0].summary == ""
 
 
@@ -111,7 +112,7 @@ def test_what_compare_writes(cli, k_vrh):
     one, two = (evaluate(m, k_vrh, protocol="cv").folder for m in ("knn-composition", "mean"))
     outcome = cli("compare", one, two, "--out", "comparison")
     assert outcome.code == 0, outcome.err
-    assert "Samples on which they differ most" in outcome.out and "Corrected resampled t-test" in outcome.out
+    assert "Samples on which they differ most" in outcome.out and "corrected resampled t-test" in outcome.out
     samples = list(csv.DictReader(io.StringIO(Path("comparison/samples.csv").read_text())))
     assert len(samples) == len(k_vrh.splits["train"]) + len(k_vrh.splits["validation"])
     gaps = [float(row["closer"]) for row in samples]
@@ -121,7 +122,9 @@ def test_what_compare_writes(cli, k_vrh):
         - abs(float(samples[0]["second"]) - float(samples[0]["target"]))
     )
     assert Path("comparison/parity.png").read_bytes().startswith(b"\x89PNG")
+    assert "This comparison can separate differences of about" in outcome.out
     record = json.loads(cli("compare", one, two, "--json").out)
+    assert 0 < record["resolution"]["detectable_relative"] < 1 and record["difference"]["rmse"]["p_value"] < 0.05
     assert record["corrected_t_p_value"] < 0.05 and len(record["samples"]) == len(samples)
 
 

@@ -1,4 +1,4 @@
-"""10,000 resamples of RMSE, R2 and MAE for n = 120 against scipy.stats.bootstrap."""
+"""10,000 resamples of RMSE, R2 and MAE for n = 120 (bootstrap-t) against scipy.stats.bootstrap (percentiles)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ def main() -> None:
         "mae": lambda y, p, axis=-1: np.abs(y - p).mean(axis),
         "r2": lambda y, p, axis=-1: 1 - ((y - p) ** 2).sum(axis) / ((y - y.mean(axis, keepdims=True)) ** 2).sum(axis),
     }
+    metrics = {name: METRICS.get(name) for name in plain}
 
     def ours() -> None:
-        metrics = {name: METRICS.get(name) for name in plain}
-        for values in bootstrap.resample(sample, metrics, resamples=RESAMPLES).values():
-            bootstrap.interval(values[0])
+        bootstrap.intervals(sample, metrics, resamples=RESAMPLES)
 
     def first() -> None:
         bootstrap._chunk_of_counts.cache_clear()
@@ -55,3 +54,7 @@ def main() -> None:
                 f"{what}: {time_ours * 1e3:.1f} ms; scipy.stats.bootstrap, {how}: {time_theirs * 1e3:.0f} ms; "
                 f"ratio {time_theirs / time_ours:.0f} (at least 20)"
             )
+
+
+if __name__ == "__main__":
+    main()

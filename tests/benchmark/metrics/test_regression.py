@@ -66,4 +66,4 @@ def test_every_metric_counts_rows_as_often_as_a_resample_has_them():
         sample = Sample(target, prediction, np.full((2, 30), 0.4), np.arange(30), 2.0, kind=kind)
         for metric in metrics_for(kind).values():
             expected = np.stack([metric.values(sample.take(one)) for one in index], axis=1)
-            assert metric.resampled(sample, counts) == pytest.approx(expected, nan_ok=True), metric.name
+            assert metric.on_resamples(sample, counts) == pytest.approx(expected, nan_ok=True), metric.name
