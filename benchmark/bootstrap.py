@@ -10,7 +10,7 @@ explicit.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -52,83 +52,111 @@ def intervals(
         return dict.fromkeys(metrics)
     draws = list(_counts(len(names), resamples, seed))
     found: dict[str, Interval] = {}
+    sums = _Sums(sample, cluster)
+    means = {name: _Means(metric, sums) for name, metric in metrics.items() if metric.loss is not None}
+    own, drawn = sums.of(np.ones((1, len(names)))), [sums.of(counts) for counts in draws] if means else []
     for name, metric in metrics.items():
-        if metric.loss is not None:
-            found[name] = _studentised(metric, sample, cluster, draws)
+        value = float(np.mean(metric.values(sample)))
+        if name in means:
+            found[name] = _studentised(means[name], value, own, drawn)
         else:
-            drawn = [metric.on_resamples(sample, counts[:, cluster]).mean(axis=0) for counts in draws]
-            found[name] = _central(np.concatenate(drawn), LEVEL)
+            values = [metric.on_resamples(sample, counts[:, cluster]).mean(axis=0) for counts in draws]
+            found[name] = _central(np.concatenate(values), LEVEL)
     return found
 
 
-def _studentised(metric: Metric, sample: Sample, cluster: np.ndarray, draws: list[np.ndarray]) -> Interval:
-    """The bootstrap-t interval of a metric of a mean loss."""
-    value = float(np.mean(metric.values(sample)))
-    means = _Means(metric, sample, cluster)
-    own, error = means.log_distance(np.ones((1, means.clusters)))
-    if np.isneginf(own[0]) or error[0] <= _STEP**2:
+def _studentised(means: _Means, value: float, own: np.ndarray, drawn: Sequence[np.ndarray]) -> Interval:
+    """The bootstrap-t interval of a metric of a mean loss, from the sums of all rows and those of resamples."""
+    distance, error = means.log_distance(own)
+    if np.isneginf(distance[0]) or error[0] <= _STEP**2:
         return value, value  # perfect, or the same whatever is drawn
-    drawn = [means.log_distance(counts) for counts in draws]
+    pairs = [means.log_distance(sums) for sums in drawn]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pivots = np.concatenate([(distances - own) / errors for distances, errors in drawn])
+        pivots = np.concatenate([(distances - distance) / errors for distances, errors in pairs])
     ends = _central(pivots, LEVEL)
     if ends is None or not np.isfinite(value):
         return None
-    far, near = (abs(value - metric.best) * np.exp(-end * error[0]) for end in ends)
-    bounds = metric.best + near * _away(metric), metric.best + far * _away(metric)
-    return (float(min(bounds)), float(max(bounds))) if np.isfinite(bounds).all() else None
+    best, sign = means.metric.best, 1 if means.metric.direction == "lower" else -1
+    bounds = [best + sign * abs(value - best) * float(np.exp(-end * error[0])) for end in ends]
+    return (min(bounds), max(bounds)) if np.isfinite(bounds).all() else None
 
 
-def _away(metric: Metric) -> int:
-    """The sign of what is worse than the best value."""
-    return 1 if metric.direction == "lower" else -1
+class _Sums:
+    """Sums over resamples of clusters, of whatever metrics ask for; what several ask for is made once."""
+
+    def __init__(self, sample: Sample, cluster: np.ndarray) -> None:
+        self.sample = sample
+        self._cluster = cluster
+        self._columns: dict[object, int] = {}
+        self._features: list[np.ndarray] = []
+        self.size = self.of_rows("size", np.ones(len(sample.target)))
+
+    def of_rows(self, key: object, rows: np.ndarray) -> int:
+        """The number of the sum of some rows, shape (n,)."""
+        return self._kept(key, lambda: np.bincount(self._cluster, rows))
+
+    def of_product(self, one: int, other: int) -> int:
+        """The number of the sum of products of two clusters' sums."""
+        return self._kept(tuple(sorted((one, other))), lambda: self._features[one] * self._features[other])
+
+    def of(self, counts: np.ndarray) -> np.ndarray:
+        """All sums on resamples, shape (sums, b); `counts` has the shape (b, clusters)."""
+        return np.stack(self._features) @ counts.T
+
+    def _kept(self, key: object, make: Callable[[], np.ndarray]) -> int:
+        if key not in self._columns:
+            self._columns[key] = len(self._features)
+            self._features.append(make())
+        return self._columns[key]
 
 
 class _Means:
-    """The means that a metric follows from (seeds averaged), on resamples of clusters, with their covariance."""
+    """The means that a metric follows from (seeds averaged), and their covariance on a resample of clusters."""
 
-    def __init__(self, metric: Metric, sample: Sample, cluster: np.ndarray) -> None:
-        self._metric = metric
-        rows = np.stack([one.mean(axis=0) for one in metric.rows(sample)])  # (k, n)
-        self._spreads = rows.std(axis=1)
-        size = np.bincount(cluster).astype(float)
-        self._sums = [np.bincount(cluster, one) for one in rows]
-        self._pairs = np.triu_indices(len(rows), 1)
-        kept = [*self._sums, size]
-        products = [kept[i] * kept[j] for i, j in zip(*np.triu_indices(len(kept)), strict=True)]
-        self._features = np.stack([*kept, *products], axis=1)  # (clusters, features)
-        self.clusters = len(size)
+    def __init__(self, metric: Metric, sums: _Sums) -> None:
+        self.metric = metric
+        rows = [one.mean(axis=0) for one in metric.rows(sums.sample)]
+        self._spreads = [float(one.std()) for one in rows]
+        keys = [metric.loss, *((metric.others, k) for k in range(1, len(rows)))]
+        kept = [*(sums.of_rows(key, one) for key, one in zip(keys, rows, strict=True)), sums.size]
+        self._sums = kept
+        self._products = {
+            (i, j): sums.of_product(kept[i], kept[j]) for i in range(len(kept)) for j in range(i, len(kept))
+        }
 
-    def log_distance(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log of the distance from the perfect value on each resample, and its standard error, shape (b,) each."""
-        count = len(self._sums) + 1
-        sums = (counts @ self._features).T
-        total, products = sums[count - 1], np.empty((count, count, len(counts)))
-        products[np.triu_indices(count)] = sums[count:]
-        means = sums[: count - 1] / total
+    def log_distance(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log of the distance from the perfect value, and its standard error by the delta method, shape (b,) each.
+
+        Args:
+            sums: as `_Sums.of` gives them, shape (sums, b).
+        """
+        *wanted, size = self._sums
+        means = [sums[k] / sums[size] for k in wanted]
         gradient = self._gradient(means)
         # What a cluster adds: gradient . (its sums - means * its size).
-        slopes = np.concatenate([gradient, -(gradient * means).sum(axis=0)[None]])
-        variance = np.zeros(len(counts))
-        for i in range(count):
-            for j in range(i, count):
-                variance += (1 if i == j else 2) * slopes[i] * slopes[j] * products[i, j]
-        return self._distance(means), np.sqrt(np.maximum(variance, 0)) / total
+        slopes = [*gradient, -sum(slope * mean for slope, mean in zip(gradient, means, strict=True))]
+        variance = np.zeros(sums.shape[1])
+        for (i, j), product in self._products.items():
+            variance += (1 if i == j else 2) * slopes[i] * slopes[j] * sums[product]
+        return self._distance(means), np.sqrt(np.maximum(variance, 0)) / sums[size]
 
-    def _distance(self, means: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(np.abs(self._metric.of_means(*means) - self._metric.best))
+    def _distance(self, means: Sequence[np.ndarray]) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(np.abs(self.metric.of_means(*means) - self.metric.best))
 
-    def _gradient(self, means: np.ndarray) -> np.ndarray:
-        slopes = np.zeros_like(means)
+    def _gradient(self, means: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of the log distance, by each mean."""
+        slopes = []
         for k, spread in enumerate(self._spreads):
             # A loss stays positive; a mean of something else may be zero.
-            step = _STEP * (means[0] if k == 0 else np.full(means.shape[1], spread))
-            if spread > 0:
-                moved = np.zeros_like(means)
-                moved[k] = step
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    slopes[k] = (self._distance(means + moved) - self._distance(means - moved)) / (2 * step)
+            step = _STEP * (means[0] if k == 0 else np.full_like(means[k], spread))
+            if spread == 0:
+                slopes.append(np.zeros_like(step))
+                continue
+            up, down = list(means), list(means)
+            up[k], down[k] = means[k] + step, means[k] - step
+            with np.errstate(divide="ignore", invalid="ignore"):  # a perfect model has no slope
+                slopes.append((self._distance(up) - self._distance(down)) / (2 * step))
         return slopes
 
 

@@ -88,12 +88,13 @@ def check_rows(path: Path, frame: pd.DataFrame) -> None:
     Raises:
         DataError: a row was changed after it was submitted, or its prediction and its status disagree.
     """
-    for row, expected in zip(frame.itertuples(index=False), checksums(frame), strict=True):
-        if row.check != expected:
-            raise DataError(
-                f"{path}: the prediction of {str(row.id)[:60]} (split {str(row.split)[:20]}, seed {row.seed}, fold "
-                f"{row.fold}) was changed after it was submitted; submit the run again."
-            )
+    changed = frame["check"].to_numpy() != np.array(checksums(frame))
+    if changed.any():
+        row = frame[changed].iloc[0]
+        raise DataError(
+            f"{path}: the prediction of {str(row['id'])[:60]} (split {str(row['split'])[:20]}, seed {row['seed']}, fold "
+            f"{row['fold']}) was changed after it was submitted; submit the run again."
+        )
     if "prediction_std" in frame.columns:
         stated = frame["prediction_std"].to_numpy(float)
         if np.isinf(stated).any() or (stated < 0).any():

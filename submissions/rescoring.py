@@ -32,6 +32,7 @@ class LeaderboardEntry:
         run: the run as it was found.
         reference: what it was scored against.
         samples: predictions beside targets, by split; columns are in the order of `ids`.
+        scores: recomputed scores by split, each computed when it is first asked for.
         card: the card of its model; None for a user's own run.
         curves: its learning curves, as its maker states them.
         suspicions: why a person should review it before it is ranked.
@@ -42,6 +43,7 @@ class LeaderboardEntry:
     run: Run
     reference: Reference
     samples: Mapping[str, Sample]
+    scores: Mapping[str, Scores]
     card: Card | None = None
     curves: Curves | None = None
     suspicions: Sequence[str] = field(default=())
@@ -72,11 +74,6 @@ class LeaderboardEntry:
     def ids(self) -> list[str]:
         """Ids of the columns of `sample`."""
         return self.reference.ids[self.main]
-
-    @cached_property
-    def scores(self) -> Mapping[str, Scores]:
-        """Recomputed scores by split, each computed when it is first asked for."""
-        return _LazyScores(self.samples)
 
     @property
     def score(self) -> Scores:
@@ -196,7 +193,7 @@ def _rescored(run: Run, references: References, frame: pd.DataFrame | None) -> L
     means = reference.train_means(result.seeds)
     samples = make_samples(reference.data, frame, means, reference.targets, reference.train_range)
     shared = {split: reference.shared(split, sample) for split, sample in samples.items()}
-    entry = LeaderboardEntry(run, reference, shared)
+    entry = LeaderboardEntry(run, reference, shared, _LazyScores(shared))
     _ = entry.score, entry.usage  # what cannot be scored or read fails here
     return entry
 
