@@ -55,7 +55,8 @@ def evaluate(
             object, or a scikit-learn estimator.
         task: task id, or what `load_task` returned.
         parameters: hyper-parameters, keyword arguments of the model's `__init__`.
-        protocol: `fixed` (the split), `cv` (10 folds over train and validation), or a registered one.
+        protocol: `fixed` (the split), `cv` (10 folds over train and validation), `learning-curve`,
+            `leave-cluster-out`, or a registered one; options may follow, as in `cv,repeats=3`.
         seeds: how many seeds, or which.
         text: text tier that the model sees.
         channel: density channel; the dataset's first by default.

@@ -128,23 +128,53 @@ def make_samples(
         ValueError: a prediction is missing or given twice.
     """
     splits = predictions["split"].to_numpy(object)
-    sizes = predictions["size"].to_numpy(float) if "size" in predictions else np.ones(len(predictions))
-    names = np.array([s if size == 1 else f"{s}@{size:g}" for s, size in zip(splits, sizes, strict=True)], dtype=object)
+    keys = fit_keys(predictions)
+    names = np.array(
+        [s if key.size == 1 else f"{s}@{key.size:g}" for s, key in zip(splits, keys, strict=True)], dtype=object
+    )
     found = {}
     for name in dict.fromkeys(names):
-        part = predictions[names == name]
-        ids, column = np.unique(part["id"].to_numpy(object), return_inverse=True)
-        seeds, row = np.unique(part["seed"].to_numpy(), return_inverse=True)
-        if len(part) != len(ids) * len(seeds) or len(set(zip(row, column, strict=True))) < len(part):
+        part = names == name
+        of_part = [key for key, wanted in zip(keys, part, strict=True) if wanted]
+        ids, column = _rows_scored(predictions["id"].to_numpy(object)[part], of_part)
+        members, row = np.unique([(key.seed, key.repeat) for key in of_part], axis=0, return_inverse=True)
+        shape = (len(members), len(ids))
+        if len(of_part) != shape[0] * shape[1] or len(set(zip(row, column, strict=True))) < len(of_part):
             raise ValueError("a prediction is missing or given twice")
-        prediction, baseline = np.empty((len(seeds), len(ids))), np.empty((len(seeds), len(ids)))
-        prediction[row, column] = part["prediction"].to_numpy(float)
-        keys = zip(part["seed"].tolist(), part["fold"].tolist(), sizes[names == name].tolist(), strict=True)
-        baseline[row, column] = [train_means[FitKey(*key)] for key in keys]
+        prediction, baseline = np.empty(shape), np.empty(shape)
+        prediction[row, column] = predictions["prediction"].to_numpy(float)[part]
+        baseline[row, column] = [train_means[key] for key in of_part]
         clusters = np.array([data.groups[sample_id] for sample_id in ids])
         values = np.array([targets[sample_id] for sample_id in ids])
         found[str(name)] = make_sample(values, prediction, baseline, clusters, scale, data.task.target.kind)
     return found
+
+
+def fit_keys(predictions: pd.DataFrame) -> list[FitKey]:
+    """The fit that made each prediction."""
+    usual = {"size": 1.0, "repeat": 0}
+    columns = [
+        predictions[name].tolist() if name in predictions else [usual[name]] * len(predictions)
+        for name in FitKey._fields
+    ]
+    return [FitKey(*key) for key in zip(*columns, strict=True)]
+
+
+def _rows_scored(ids: np.ndarray, keys: Sequence[FitKey]) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of the rows of a sample in order, and the row of each prediction. Where several folds predict an id, it
+    has a row for each of them, in the order of the folds."""
+    known, column = np.unique(ids, return_inverse=True)
+    once = {(key.seed, key.repeat) for key in keys}
+    if len(ids) == len(known) * len(once):
+        return known, column
+    first = next(iter(once), None)
+    rows = sorted((m, key.fold) for m, key in zip(ids, keys, strict=True) if (key.seed, key.repeat) == first)
+    position = {row: number for number, row in enumerate(rows)}
+    try:
+        column = np.array([position[m, key.fold] for m, key in zip(ids, keys, strict=True)])
+    except KeyError as error:
+        raise ValueError("a prediction is missing or given twice") from error
+    return np.array([m for m, _ in rows], dtype=object), column
 
 
 class _Targets:
@@ -180,7 +210,7 @@ class _Evaluation:
         model, setting = self.model, self.setting
         if model.ids is not None:
             self._check_predictions_file()
-        key = cache_key(model, self.data, self.protocol.name, self.protocol.reads_folds, setting.device, self.extent)
+        key = cache_key(model, self.data, self.protocol.spec, self.protocol.reads_folds, setting.device, self.extent)
         if key is None:
             with tempfile.TemporaryDirectory() as folder:
                 return self._run(FitStore(Path(folder)), None)
@@ -228,7 +258,7 @@ class _Evaluation:
         for waits in (False, True):  # what another process is running comes last
             for seed, fit in jobs:
                 if fit.key(seed) not in done:
-                    self.setting.progress(len(done), len(jobs), f"seed {seed}, fold {fit.fold}")
+                    self.setting.progress(len(done), len(jobs), f"seed {seed}, {fit.label or f'fold {fit.fold}'}")
                     outputs = store.read(fit.key(seed), fit) or self._run_fit(seed, fit, store, waits)
                     done |= {} if outputs is None else {fit.key(seed): outputs}
         self.setting.progress(len(jobs), len(jobs), "done")
@@ -279,7 +309,7 @@ class _Evaluation:
             metric=data.task.main_metric,
             source=data.task.source,
             columns=data.pins(data.inputs, self.protocol.reads_folds),
-            protocol=self.protocol.name,
+            protocol=self.protocol.spec,
             split=data.options.scheme,
             text=data.options.text,
             channel=data.options.channel,
@@ -294,6 +324,11 @@ class _Evaluation:
             ),
             scores=scores,
             stages=stages,
+            folds={
+                fit.label: score(make_samples(data, of_fold, means, self.targets.known, scale)[main])
+                for fit in self.fits
+                if fit.label and len(of_fold := predictions[predictions["fold"] == fit.fold])
+            },
             probes={
                 probe: self._probe(probe, samples_of([one.probes[probe] for one in outputs])[main], samples[main])
                 for probe in outputs[0].probes
@@ -339,28 +374,29 @@ class _Evaluation:
         import pandas as pd
 
         rows = [
-            (sample_id, split, record.fold, record.seed, value, record.size)
+            (sample_id, split, record.fold, record.seed, value, record.size, record.repeat)
             for record, predictions in outputs
             for split, values in predictions.items()
             for sample_id, value in values.items()
         ]
-        frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "size"])
+        frame = pd.DataFrame(rows, columns=["id", "split", "fold", "seed", "prediction", "size", "repeat"])
         frame["prediction"] = frame["prediction"].astype(float)
         ids = frame["id"].unique().tolist()
         self.targets.need(ids)
         hashes = {m: self.data.target_hash(m, self.targets.known[m]) for m in ids}
         frame["target_hash"] = frame["id"].map(hashes)
-        return frame.drop(columns="size") if (frame["size"] == 1).all() else frame
+        usual = {"size": 1, "repeat": 0}  # columns that say nothing are left out
+        return frame.drop(columns=[name for name, value in usual.items() if (frame[name] == value).all()])
 
 
 def _with_remarks(frame: pd.DataFrame, outputs: Sequence[FitOutputs]) -> pd.DataFrame:
     """Add what the model says of single rows: their status where it has no prediction, its standard deviations."""
-    sizes = frame["size"] if "size" in frame else [1.0] * len(frame)
+    keys = fit_keys(frame)
 
     def collected(values: str) -> list[Any]:
         by_fit = {one.record.key: getattr(one, values) for one in outputs}
-        keys = zip(frame["seed"], frame["fold"], sizes, frame["split"], frame["id"], strict=True)
-        return [by_fit[FitKey(*key)].get(split, {}).get(sample_id) for *key, split, sample_id in keys]
+        rows = zip(keys, frame["split"], frame["id"], strict=True)
+        return [by_fit[key].get(split, {}).get(sample_id) for key, split, sample_id in rows]
 
     said, failed = collected("statuses"), frame["prediction"].isna()
     frame["status"] = [

@@ -164,7 +164,8 @@ class FitStore:
 
 def folder_name(key: FitKey) -> str:
     """What the folder of a fit is called, as in `seed-0_fold-3`."""
-    return f"seed-{key.seed}_fold-{key.fold}" + (f"_size-{key.size:g}" if key.size != 1 else "")
+    size = f"_size-{key.size:g}" if key.size != 1 else ""
+    return f"seed-{key.seed}_fold-{key.fold}{size}" + (f"_repeat-{key.repeat}" if key.repeat else "")
 
 
 def run_fit(
@@ -210,6 +211,7 @@ def run_fit(
         seed=context.seed,
         fold=fit.fold,
         size=fit.size,
+        repeat=fit.repeat,
         n_train=len(fit.train),
         train_mean=float(np.mean(learnt)),
         seconds_fit=round(fitted - start, 3),

@@ -31,7 +31,7 @@ _PREDICTION_COLUMNS = {
     "prediction": "float64", "status": "string",
 }  # fmt: skip
 _OPTIONAL_COLUMNS = {
-    "size": "float64", "target_hash": "string", "prediction_std": "float64", "check": "uint32",
+    "size": "float64", "repeat": "int64", "target_hash": "string", "prediction_std": "float64", "check": "uint32",
 }  # fmt: skip
 _MOST_POINTS = 120
 
@@ -75,6 +75,7 @@ class FitRecord(BaseModel):
         seed: its seed.
         fold: its fold.
         size: share of the training rows it learnt from.
+        repeat: its repetition.
         n_train: rows learnt from.
         train_mean: mean of their targets.
         seconds_fit: seconds that fitting took.
@@ -87,6 +88,7 @@ class FitRecord(BaseModel):
     seed: Count
     fold: Count
     size: Annotated[float, Field(gt=0, le=1)] = 1.0
+    repeat: Count = 0
     n_train: Count
     train_mean: float
     seconds_fit: Amount
@@ -98,7 +100,7 @@ class FitRecord(BaseModel):
     @property
     def key(self) -> FitKey:
         """What tells it from the other fits of its run."""
-        return FitKey(self.seed, self.fold, self.size)
+        return FitKey(self.seed, self.fold, self.size, self.repeat)
 
 
 class Environment(BaseModel):
@@ -125,7 +127,7 @@ class Result(BaseModel):
         metric: name of the metric that ranks.
         source: loads the task's data again where `task` alone does not: a folder, or `ORG/NAME@COMMIT/TARGET`.
         columns: sha256 of what the run read, by column of the dataset.
-        protocol: name of the protocol.
+        protocol: spec of the protocol, as in `cv` or `cv,repeats=3`.
         split: split scheme.
         text: text tier.
         channel: density channel.
@@ -134,6 +136,7 @@ class Result(BaseModel):
         scores: by split: `train`, `validation`, `holdout` for the fixed protocol, `cv` (out of fold) for
             cross-validation.
         stages: the same by stage, for a model that is trained in stages.
+        folds: scores of each fold that has a name, such as a cluster that is held out, on the split that ranks.
         probes: scores on altered inputs of the split that ranks.
         limit: how many rows of each split were asked for, where not all were.
         train_range: maximum minus minimum of the targets that are learnt from.
@@ -159,6 +162,7 @@ class Result(BaseModel):
     model: ModelRecord
     scores: dict[str, Scores] = {}
     stages: dict[str, dict[str, Scores]] = {}
+    folds: dict[str, Scores] = {}
     probes: dict[str, Probe] = {}
     limit: int | None = None
     train_range: float
@@ -231,7 +235,8 @@ class Run:
 
     def predictions(self) -> pd.DataFrame:
         """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), and where they
-        apply `size` (share of the training rows), `target_hash`, `prediction_std` and `check` (of a submission).
+        apply `size` (share of the training rows), `repeat`, `target_hash`, `prediction_std` and `check` (of a
+        submission).
 
         Raises:
             DataError: the file is absent or has other columns.

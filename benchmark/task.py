@@ -89,6 +89,12 @@ class Task:
         return self.target.main_metric
 
 
+def unit_interval(kind: str, key: str) -> float:
+    """A number from 0 to 1 by a hash of a key, another one for each kind of use."""
+    digest = hashlib.sha256(f"ecdbench/{kind}/{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 @dataclass(frozen=True)
 class TaskData:
     """The rows of a task, without its targets.

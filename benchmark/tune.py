@@ -139,7 +139,7 @@ def _tune(
 def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Setting) -> str:
     """What a study depends on, as a short hash: another version of the model is another study."""
     protocol = PROTOCOLS.get("cv")
-    key = cache_key(model, data, "cv", protocol.reads_folds, setting.device, Extent(protocol.main_split))
+    key = cache_key(model, data, protocol.spec, protocol.reads_folds, setting.device, Extent(protocol.main_split))
     text = json.dumps([key, list(setting.seeds), {name: vars(found) for name, found in sorted(ranges.items())}])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

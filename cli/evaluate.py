@@ -50,6 +50,7 @@ def models(json: Json = False) -> None:
 @commands.command(
     epilog="Examples: ecdbench evaluate my_model.py --task ecd-fcc/k_vrh   |   "
     "ecdbench evaluate pixel-ridge --task sfe --protocol cv --split grouped   |   "
+    "ecdbench evaluate composition-forest --task ecd-fcc/k_vrh --protocol leave-cluster-out --by spacegroup   |   "
     "ecdbench evaluate predictions.csv --task sfe   |   "
     "ecdbench evaluate in-context --task ecd-fcc/k_vrh --text single --set model=gpt-4o-mini --dry-run"
 )
@@ -58,6 +59,13 @@ def evaluate(
     model: ModelArgument,
     run: RunOptions,
     protocol: ProtocolOption = "fixed",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="With cv: repetitions with other folds, over which errors are averaged.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="With leave-cluster-out: element, spacegroup, prototype, chemical_system or target."),
+    ] = None,
     seeds: Seeds = 1,
     out: RunsFolder = Path("runs"),
     limit: Annotated[
@@ -87,7 +95,9 @@ def evaluate(
     from .output import progress_bars, say, shown, warn
     from .scores import print_result
 
-    given: dict[str, Any] = {"parameters": run.parameters, "protocol": protocol, "seeds": seeds, "limit": limit}
+    chosen = {name: value for name, value in (("repeats", repeats), ("by", by)) if value is not None}
+    spec = ",".join([protocol, *(f"{name}={value}" for name, value in chosen.items())])
+    given: dict[str, Any] = {"parameters": run.parameters, "protocol": spec, "seeds": seeds, "limit": limit}
     given |= {"probes": probes, "service": run.service(batch)}
     if dry_run:
         _print_requests(api.preview(model, run.load(), **given), json)

@@ -35,7 +35,11 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try all failed crystals again.")]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds.")]
 ProtocolOption = Annotated[
-    str, typer.Option(help="fixed (the split), cv (10 folds, holdout untouched), or a registered one.")
+    str,
+    typer.Option(
+        help="fixed (the split), cv (10 folds, holdout untouched), learning-curve, leave-cluster-out, or a registered "
+        "one; options may follow, as in cv,repeats=3."
+    ),
 ]
 
 

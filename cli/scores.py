@@ -11,6 +11,8 @@ from ..leaderboard.formats import REPORTED_COLUMNS, reported_cells, score_text
 from ..submissions.rescoring import label
 from .output import print_table, say, shown
 
+_FOLDS_SHOWN = 12
+
 
 def print_result(run: Run) -> None:
     """Print the scores of every split, what the model says of itself, literature values, and the run's folder."""
@@ -28,6 +30,8 @@ def print_result(run: Run) -> None:
         say("  " + usage_text(usage))
     if result.stages:
         print_table(*_stage_table(result))
+    if result.folds:
+        print_table(*_fold_table(result))
     if result.probes:
         print_table(*_probe_table(result))
         for probe in result.probes.values():
@@ -96,6 +100,24 @@ def _stage_table(result: Result) -> tuple[list[str], list[list[str]], str]:
         for stage, by_split in result.stages.items()
     ]
     return columns, rows, "Stage by stage"
+
+
+def _fold_table(result: Result) -> tuple[list[str], list[list[str]], str]:
+    """The folds with a name, the worst first."""
+    main = _metrics(result)[0]
+
+    def badness(scores: Scores) -> float:
+        value = scores[main.name].value
+        return float("-inf") if value is None else value if main.direction == "lower" else -value
+
+    ordered = sorted(result.folds.items(), key=lambda item: -badness(item[1]))
+    metrics = [metric for metric in _metrics(result) if metric.prominent and metric.name != "r2"]
+    columns = ["held out", "n", metrics[0].heading(result.unit), *(metric.label for metric in metrics[1:])]
+    rows = [[name, str(s.n), *(_with_spread(s[m.name]) for m in metrics)] for name, s in ordered[:_FOLDS_SHOWN]]
+    title = "Held out one after another" + (
+        f": the {_FOLDS_SHOWN} hardest of {len(ordered)} (all are in result.json)" if len(ordered) > len(rows) else ""
+    )
+    return columns, rows, title
 
 
 def _probe_table(result: Result) -> tuple[list[str], list[list[str]], str]:

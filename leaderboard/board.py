@@ -91,8 +91,8 @@ class Section:
 
     @property
     def protocol(self) -> str:
-        """Name of the protocol."""
-        return self.reference.protocol.name
+        """Spec of the protocol."""
+        return self.reference.protocol.spec
 
     @property
     def unit(self) -> str:

@@ -87,10 +87,10 @@ def check_record(entry: EntryFolder, folder: Path, result: Result) -> None:
             f"The folder {folder} does not have the name that its record gives it, "
             f"{result.protocol[:30]}-{result.split[:30]}; rename it."
         )
-    if result.limit is not None or result.stages or result.probes:
+    if result.limit is not None or result.stages or result.folds or result.probes:
         raise DataError(
-            f"{folder} holds scores that its predictions do not give (stages, probes or a limit); submit it with "
-            "`ecdbench submit`, which leaves them out."
+            f"{folder} holds scores that its predictions do not give (stages, folds, probes or a limit); submit it "
+            "with `ecdbench submit`, which leaves them out."
         )
     if result.seeds != list(range(len(result.seeds))) or len(result.seeds) > _MOST_SEEDS:
         raise DataError(f"{folder} has other seeds than 0, 1, ... (at most {_MOST_SEEDS}); evaluate with --seeds N.")

@@ -122,7 +122,9 @@ def open_entry(folder: Path) -> EntryFolder:
 
 def _is_run(name: str) -> bool:
     """Whether a folder is named as that of a run: a protocol and a split scheme."""
-    return any(_SCHEME.fullmatch(name.removeprefix(f"{p}-")) for p in PROTOCOLS.names() if name.startswith(f"{p}-"))
+    parts = name.split("-")
+    cuts = [("-".join(parts[:at]), "-".join(parts[at:])) for at in range(1, len(parts))]
+    return any(protocol in PROTOCOLS and _SCHEME.fullmatch(scheme) for protocol, scheme in cuts)
 
 
 @cache

@@ -20,7 +20,7 @@ _COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64", "prediction": "double", "status": "string",
     "check": "uint32",
 }  # fmt: skip
-_OPTIONAL = {"size": "double", "prediction_std": "double"}
+_OPTIONAL = {"size": "double", "repeat": "int64", "prediction_std": "double"}
 _TEXTS = ["id", "split", "status"]
 _MOST_ROWS, _MOST_BYTES, _MOST_GROUPS, _LONGEST = 1_000_000, 64 * 2**20, 100, 200
 
@@ -92,8 +92,8 @@ def check_rows(path: Path, frame: pd.DataFrame) -> None:
     if changed.any():
         row = frame[changed].iloc[0]
         raise DataError(
-            f"{path}: the prediction of {str(row['id'])[:60]} (split {str(row['split'])[:20]}, seed {row['seed']}, fold "
-            f"{row['fold']}) was changed after it was submitted; submit the run again."
+            f"{path}: the prediction of {str(row['id'])[:60]} (split {str(row['split'])[:20]}, seed {row['seed']}, "
+            f"fold {row['fold']}) was changed after it was submitted; submit the run again."
         )
     if "prediction_std" in frame.columns:
         stated = frame["prediction_std"].to_numpy(float)

@@ -22,6 +22,7 @@ class PredictionKey(NamedTuple):
 
     fold: int
     size: float
+    repeat: int
     split: str
     sample_id: str
 
@@ -61,14 +62,22 @@ class Reference:
         found: dict[str, set[PredictionKey]] = {}
         for fit in self.fits:
             for split, ids in fit.predicted.items():
-                keys = (PredictionKey(fit.fold, fit.size, split, sample_id) for sample_id in ids)
+                keys = (PredictionKey(fit.fold, fit.size, fit.repeat, split, sample_id) for sample_id in ids)
                 found.setdefault(split, set()).update(keys)
         return {split: frozenset(keys) for split, keys in found.items()}
 
     @cached_property
     def ids(self) -> dict[str, list[str]]:
-        """Ids by split, in the order in which runs are scored."""
-        return {split: sorted({key.sample_id for key in keys}) for split, keys in self.predicted.items()}
+        """Ids by split, in the order in which runs are scored; an id that several folds predict is there as often."""
+        return {split: [sample_id for sample_id, _ in rows] for split, rows in self._rows.items()}
+
+    @cached_property
+    def _rows(self) -> dict[str, list[tuple[str, int]]]:
+        """Ids by split with the folds that predict them, of the first repetition."""
+        return {
+            split: sorted({(key.sample_id, key.fold) for key in keys if key.repeat == 0})
+            for split, keys in self.predicted.items()
+        }
 
     @cached_property
     def targets(self) -> dict[str, float]:
@@ -115,9 +124,8 @@ class Reference:
     @cached_property
     def folds(self) -> Folds:
         """The fold of each sample of the split that ranks, and rows predicted over rows learnt from."""
-        fold_of = {m: fit.fold for fit in self.fits for m in fit.predicted.get(self.main, ())}
         ratios = [len(fit.predicted[self.main]) / len(fit.train) for fit in self.fits if self.main in fit.predicted]
-        return Folds(np.array([fold_of[m] for m in self.ids[self.main]]), float(np.mean(ratios)))
+        return Folds(np.array([fold for _, fold in self._rows[self.main]]), float(np.mean(ratios)))
 
     def shared(self, split: str, sample: Sample) -> Sample:
         """The same, with the targets and clusters that all runs share: a board of thousands holds them once."""

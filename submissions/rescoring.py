@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..baselines.llm.usage import Usage, usage_of
 from ..benchmark.errors import DataError, EcdbenchError, ServiceError
-from ..benchmark.evaluator import make_samples
+from ..benchmark.evaluator import fit_keys, make_samples
 from ..benchmark.inputs import depends_on
 from ..benchmark.metrics import Sample
 from ..benchmark.results import Curves, Result, Run, read_run
@@ -235,10 +235,10 @@ def _check_complete(run: Run, frame: pd.DataFrame, reference: Reference) -> None
     """Every id of the protocol, once per seed; splits that do not rank may be absent as a whole."""
     present = set(frame["split"]) | {reference.main}
     expected = frozenset[PredictionKey]().union(*(k for split, k in reference.predicted.items() if split in present))
-    sizes = frame["size"] if "size" in frame.columns else [1.0] * len(frame)
     found: dict[int, list[PredictionKey]] = {}
-    for seed, *key in zip(frame["seed"], frame["fold"], sizes, frame["split"], frame["id"], strict=True):
-        found.setdefault(seed, []).append(PredictionKey(*key))
+    for fit, split, sample_id in zip(fit_keys(frame), frame["split"], frame["id"], strict=True):
+        key = PredictionKey(fit.fold, fit.size, fit.repeat, split, sample_id)
+        found.setdefault(fit.seed, []).append(key)
     seeds = run.result.seeds
     strange = sorted(set(found) ^ set(seeds))
     if strange or len(set(seeds)) < len(seeds):

@@ -112,6 +112,7 @@ def _write(folder: Path, entry: LeaderboardEntry, card: Card) -> None:
             "columns": pins_of(card.inputs, result.model_copy(update={"text": text}), entry.reference),
             "scores": {split: rounded(scores) for split, scores in entry.scores.items()},
             "stages": {},
+            "folds": {},
             "probes": {},
             "fits": [_without_address(fit) for fit in result.fits],
             "text": text,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
+
+from ..benchmark.task import unit_interval
 
 FOLDS = 10
 # Shares of the hash range: the paper's 70/15/15.
 _BOUNDS = (("holdout", 0.15), ("validation", 0.30), ("train", 1.0))
 
 
-def _unit_interval(kind: str, key: str) -> float:
-    digest = hashlib.sha256(f"ecdbench/{kind}/{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
 def hashed_split(key: str) -> str:
     """The split of a crystal, or of a chemical system: 70/15/15 by hash, the same in every dataset,
     whatever other rows there are."""
-    position = _unit_interval("split", key)
+    position = unit_interval("split", key)
     return next(split for split, bound in _BOUNDS if position < bound)
 
 
 def hashed_fold(key: str) -> int:
     """The fold, 0 to 9, of a crystal or a chemical system, by hash."""
-    return int(_unit_interval("fold", key) * FOLDS)
+    return int(unit_interval("fold", key) * FOLDS)
 
 
 def spread_groups(groups: Mapping[str, str], shares: Mapping[str, float], seed: str) -> dict[str, str]:
@@ -45,7 +41,7 @@ def spread_groups(groups: Mapping[str, str], shares: Mapping[str, float], seed: 
         members.setdefault(group, []).append(sample_id)
     filled = dict.fromkeys(shares, 0)
     parts: dict[str, str] = {}
-    for group in sorted(members, key=lambda g: _unit_interval(seed, g)):
+    for group in sorted(members, key=lambda g: unit_interval(seed, g)):
         part = max(shares, key=lambda p: shares[p] * len(groups) - filled[p])
         filled[part] += len(members[group])
         parts.update(dict.fromkeys(members[group], part))

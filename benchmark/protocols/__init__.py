@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy as copy_of
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
-from ..errors import DataError, EcdbenchError, extension_error
+from ..errors import DataError, EcdbenchError, extension_error, unknown_name
 from ..registry import Registry
 from ..task import TaskData
 
@@ -20,11 +22,13 @@ class FitKey(NamedTuple):
         seed: seed of everything random in the model.
         fold: number of the fold; 0 where there is one.
         size: share of the training rows that is learnt from, 1.0 for all.
+        repeat: number of the repetition; 0 where there is one.
     """
 
     seed: int
     fold: int
     size: float = 1.0
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Fit:
         validation: ids for early stopping.
         predicted: ids to predict, by the split they are scored in.
         size: share of the training rows that is learnt from.
+        repeat: number of the repetition; errors of a row are averaged over repetitions.
+        label: what the fold holds out, where it has a name.
     """
 
     fold: int
@@ -44,20 +50,24 @@ class Fit:
     validation: Sequence[str]
     predicted: Mapping[str, Sequence[str]]
     size: float = 1.0
+    repeat: int = 0
+    label: str = ""
 
     def key(self, seed: int) -> FitKey:
         """What the fit of one seed is kept under."""
-        return FitKey(seed, self.fold, self.size)
+        return FitKey(seed, self.fold, self.size, self.repeat)
 
 
 class Protocol(abc.ABC):
     """A way to evaluate.
 
     Attributes:
-        name: as on the command line.
+        name: as on the command line, where options may follow it: `cv,repeats=3`.
+        options: what may be chosen by name: a range of numbers or some words, of which the first is the default.
         help: one line for help texts.
         main_split: the split whose score ranks.
         reads_folds: whether fits depend on the fold of a row.
+        recurs: whether several folds may predict a row; each of its predictions is scored then.
         overlaps: whether the training sets of the fits that predict `main_split` overlap.
         order: position in lists, ascending.
     """
@@ -66,8 +76,38 @@ class Protocol(abc.ABC):
     help: str = ""
     main_split: str = ""
     reads_folds: bool = False
+    options: Mapping[str, range | tuple[str, ...]] = MappingProxyType({})
+    recurs: bool = False
     overlaps: bool = False
     order: int = 100
+
+    _chosen: Mapping[str, int | str] = MappingProxyType({})
+
+    @property
+    def spec(self) -> str:
+        """The name with the options that were chosen, as in `cv,repeats=3`: it names runs, and finds the protocol."""
+        return ",".join([self.name, *(f"{name}={value}" for name, value in sorted(self._chosen.items()))])
+
+    def option(self, name: str) -> int | str:
+        """The value of an option."""
+        return self._chosen.get(name, self.options[name][0])
+
+    def configured(self, given: Mapping[str, str]) -> Protocol:
+        """The same protocol with options.
+
+        Raises:
+            DataError: there is no such option, or it does not have such a value.
+        """
+        for name, value in given.items():
+            if name not in self.options:
+                there = f"It has {', '.join(self.options)}." if self.options else "It has none."
+                raise DataError(unknown_name(f"option of the protocol {self.name}", name, self.options, there))
+            if value not in map(str, self.options[name]):
+                raise DataError(f"{name} must be {_in_words(self.options[name])} (got {value!r})")
+        chosen = {name: type(self.options[name][0])(value) for name, value in given.items()}
+        copy = copy_of(self)
+        copy._chosen = {name: value for name, value in chosen.items() if value != self.options[name][0]}
+        return copy
 
     @abc.abstractmethod
     def fits(self, data: TaskData) -> list[Fit]:
@@ -111,22 +151,50 @@ class Protocol(abc.ABC):
             yield f"ranks by {self.main_split or 'no split'}, which no fit on all of its training rows predicts"
         if len({fit.key(0) for fit in fits}) < len(fits):
             yield "has two fits of the same fold and size"
-        predicted: set[tuple[float, str, str]] = set()
+        predicted: set[tuple[object, ...]] = set()
         for fit in fits:
             learnt = {*fit.train, *fit.validation}
             if learnt & holdout:
                 yield f"learns from {min(learnt & holdout)}, a row of the holdout"
             if leaked := learnt & set(fit.predicted.get(self.main_split, ())):
                 yield f"learns from {min(leaked)} and predicts it in the same fit"
-            asked = [(fit.size, split, sample_id) for split, ids in fit.predicted.items() for sample_id in ids]
-            if strange := {*learnt, *(key[2] for key in asked)} - known:
+            part = (fit.size, fit.repeat, fit.fold if self.recurs else 0)
+            asked = [(*part, split, sample_id) for split, ids in fit.predicted.items() for sample_id in ids]
+            if strange := {*learnt, *(str(key[-1]) for key in asked)} - known:
                 yield f"uses {min(strange)}, which {data.task.id} does not have"
             if len(set(asked)) < len(asked) or predicted & set(asked):
                 yield "predicts a row twice"
             predicted.update(asked)
 
 
-PROTOCOLS: Registry[Protocol] = Registry("ecdbench.protocols", "protocol", Protocol, attrgetter("name"))
+class _Protocols(Registry[Protocol]):
+    """The registered protocols, which are also found by a name with options."""
+
+    def get(self, name: str) -> Protocol:
+        """The protocol of a spec such as `cv` or `cv,repeats=3`. Raises DataError where there is none."""
+        base, *options = name.split(",")
+        given = {}
+        for option in options:
+            key, _, value = option.partition("=")
+            if not value:
+                raise DataError(f"invalid option of a protocol '{option}': expected NAME=VALUE, as in cv,repeats=3")
+            given[key] = value
+        return super().get(base).configured(given) if given else super().get(base)
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            return self.get(name).spec == name
+        except DataError:
+            return False
+
+
+PROTOCOLS = _Protocols("ecdbench.protocols", "protocol", Protocol, attrgetter("name"))
+
+
+def _in_words(allowed: range | tuple[str, ...]) -> str:
+    if isinstance(allowed, range):
+        return f"an integer from {allowed.start} to {allowed.stop - 1}"
+    return f"one of {', '.join(allowed)}"
 
 
 def learning_ids(fits: Sequence[Fit]) -> list[str]:

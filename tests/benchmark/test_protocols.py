@@ -1,5 +1,8 @@
 """Protocols: what is learnt from is never predicted on the split that ranks, and the holdout is never learnt from."""
 
+import math
+from itertools import combinations, pairwise
+
 import pytest
 from ecdbench.benchmark.errors import DataError
 from ecdbench.benchmark.protocols import PROTOCOLS, Fit, FitKey, Protocol, learning_ids
@@ -44,6 +47,57 @@ def test_cross_validation_predicts_each_row_once_and_never_the_holdout(data):
         assert {*fit.train, *fit.validation, *fit.predicted["cv"]} == pool
         assert len(fit.train) + len(fit.validation) + len(fit.predicted["cv"]) == len(pool)
     assert set(learning_ids(fits)) == pool
+
+
+def test_repetitions_deal_the_same_rows_to_other_folds(data):
+    fits = PROTOCOLS.get("cv,repeats=3").plan(data)
+    assert len({fit.key(0) for fit in fits}) == 30
+    dealt = [
+        {sample_id: fit.fold for fit in fits if fit.repeat == repeat for sample_id in fit.predicted["cv"]}
+        for repeat in range(3)
+    ]
+    assert [fit.predicted for fit in fits[:10]] == [fit.predicted for fit in PROTOCOLS.get("cv").plan(data)]
+    assert set(dealt[0]) == set(dealt[1]) == set(dealt[2])
+    assert all(sum(one[m] == two[m] for m in one) < 0.2 * len(one) for one, two in combinations(dealt, 2))
+
+
+def test_repetitions_keep_groups_whole_where_the_folds_do():
+    grouped = load_task("ecd-fcc/k_vrh", split="grouped")
+    for fit in PROTOCOLS.get("cv,repeats=2").plan(grouped):
+        inside = {grouped.groups[m] for m in fit.predicted["cv"]}
+        assert not inside & {grouped.groups[m] for m in (*fit.train, *fit.validation)}
+
+
+def test_a_learning_curve_learns_from_nested_parts_and_ranks_by_all(data):
+    fits = PROTOCOLS.get("learning-curve").plan(data)
+    count = len(data.splits["train"])
+    assert [len(fit.train) for fit in fits] == [math.ceil(size * count) for size in (0.125, 0.25, 0.5, 1)]
+    assert all(set(less.train) < set(more.train) for less, more in pairwise(fits))
+    assert {tuple(fit.predicted["holdout"]) for fit in fits} == {tuple(data.splits["holdout"])}
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("cv,repeats=0", r"repeats must be an integer from 1 to 100 \(got '0'\)"),
+        ("cv,repeats=many", "repeats must be an integer"),
+        ("cv,repeats", "expected NAME=VALUE, as in cv,repeats=3"),
+        ("cv,repeat=2", "There is no option of the protocol cv 'repeat'. Did you mean repeats"),
+        ("fixed,repeats=2", "It has none"),
+        ("leave-cluster-out,by=colour", "by must be one of element, spacegroup"),
+        ("cvv,repeats=2", "There is no protocol 'cvv'"),
+    ],
+)
+def test_options_that_there_are_not(spec, sentence):
+    assert spec not in PROTOCOLS
+    with pytest.raises(DataError, match=sentence):
+        PROTOCOLS.get(spec)
+
+
+def test_a_spec_names_what_was_chosen():
+    assert PROTOCOLS.get("cv,repeats=3").spec == "cv,repeats=3" and "cv,repeats=3" in PROTOCOLS
+    assert PROTOCOLS.get("cv,repeats=1").spec == "cv" and "cv,repeats=1" not in PROTOCOLS
+    assert PROTOCOLS.get("cv").spec == "cv"
 
 
 def test_protocols_that_would_flatter_are_refused(data):

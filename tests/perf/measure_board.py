@@ -86,9 +86,7 @@ def build(entries: str) -> None:
 
 def _honest(root: Path) -> Path:
     run = evaluate("mean", TASK, protocol="cv", out=root / "runs", cache=root / "cache")
-    card = (
-        TEMPLATE.replace("[image]", "[]").replace("Your Name", "A").replace("What a reader", "Synthetic: what")
-    )
+    card = TEMPLATE.replace("[image]", "[]").replace("Your Name", "A").replace("What a reader", "Synthetic: what")
     (root / "card.yaml").write_text(card)
     (entry,) = submit([run.folder], root / "card.yaml", root / "honest", References())
     return entry
