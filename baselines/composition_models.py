@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..tasks.composition import composition_features
-from .feature_regressor import FeatureRegressor, extra_trees
+from .feature_regressor import FeatureRegressor, ForestRegressor
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -42,7 +42,7 @@ class KnnComposition(_CompositionRegressor):
         return make_pipeline(StandardScaler(), KNeighborsRegressor(self.neighbours, weights="distance"))
 
 
-class CompositionForest(_CompositionRegressor):
+class CompositionForest(ForestRegressor, _CompositionRegressor):
     """Extra trees on element statistics of the formula.
 
     Args:
@@ -51,7 +51,3 @@ class CompositionForest(_CompositionRegressor):
 
     def __init__(self, trees: int = 500) -> None:
         self.trees = trees
-
-    def regressor(self, seed: int) -> Any:
-        """Extremely randomised trees."""
-        return extra_trees(self.trees, seed)

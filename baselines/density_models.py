@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..benchmark.errors import ModelError
 from ..tasks.composition import composition_features
-from .feature_regressor import FeatureRegressor, extra_trees
+from .feature_regressor import ForestRegressor
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class DensityForest(FeatureRegressor):
+class DensityForest(ForestRegressor):
     """Extra trees on quantiles of the slice's density values.
 
     Args:
@@ -38,10 +38,6 @@ class DensityForest(FeatureRegressor):
         if "density" not in data.column_names:
             raise ModelError("This model needs a dataset with densities, such as ecd-fcc; this one has images only.")
         return density_quantiles(data["density"], self.quantiles)
-
-    def regressor(self, seed: int) -> Any:
-        """Extremely randomised trees."""
-        return extra_trees(self.trees, seed)
 
 
 class JointForest(DensityForest):

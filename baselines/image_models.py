@@ -79,6 +79,12 @@ class FourierGPR(_ImageRegressor):
             warnings.simplefilter("ignore", ConvergenceWarning)
             super().fit(train, validation, context)
 
+    def predict_std(self, data: Dataset) -> np.ndarray | None:
+        """Standard deviations of the process, its noise included, shape (n,); None for classification."""
+        if self._is_classification:
+            return None
+        return np.asarray(self._fitted.predict(self.features(data), return_std=True)[1])
+
     def regressor(self, seed: int) -> Any:
         """A Gaussian process on standardised features; marginal likelihood chooses the kernel parameters."""
         from sklearn.gaussian_process import GaussianProcessRegressor

@@ -21,11 +21,17 @@ class _Constant:
 
     def fit(self, train: Dataset, validation: Dataset, context: RunContext) -> None:
         """Compute the statistic."""
-        self._value = float(self.statistic(np.asarray(train["target"])))
+        targets = np.asarray(train["target"], dtype=float)
+        self._value = float(self.statistic(targets))
+        self._deviation = float(np.sqrt(np.mean((targets - self._value) ** 2)))
 
     def predict(self, data: Dataset) -> np.ndarray:
         """Predict it for every row, shape (n,)."""
         return np.full(len(data), self._value)
+
+    def predict_std(self, data: Dataset) -> np.ndarray:
+        """The root mean square deviation of the training targets from it, shape (n,)."""
+        return np.full(len(data), self._deviation)
 
 
 class Mean(_Constant):

@@ -36,9 +36,10 @@ class Difference(BaseModel):
 
 def differences(first: Sample, second: Sample) -> dict[str, Difference]:
     """Paired differences, first minus second, by metric; both samples hold the same rows in the same order."""
+    both_state = first.deviation is not None and second.deviation is not None
     return {
         name: PairedLoss(metric, first).minus(PairedLoss(metric, second))
-        for name, metric in metrics_for(first.kind).items()
+        for name, metric in metrics_for(first.kind, both_state).items()
     }
 
 

@@ -22,7 +22,7 @@ from .errors import ModelError
 from .feature_store import FeatureStore
 from .fits import NOT_ASKED, Extent, FitOutputs, FitStore, Predictions, cache_key, folder_name, run_fit
 from .metrics import METRICS, Sample
-from .plots import draw_curves, draw_stages
+from .plots import draw_curves, draw_protocol, draw_stages
 from .predictor import Progress, RunContext, silent
 from .predictor_calls import call
 from .probes import reading
@@ -143,10 +143,13 @@ def make_samples(
             raise ValueError("a prediction is missing or given twice")
         prediction, baseline = np.empty(shape), np.empty(shape)
         prediction[row, column] = predictions["prediction"].to_numpy(float)[part]
+        deviation = np.empty(shape) if "prediction_std" in predictions else None
+        if deviation is not None:
+            deviation[row, column] = predictions["prediction_std"].to_numpy(float)[part]
         baseline[row, column] = [train_means[key] for key in of_part]
         clusters = np.array([data.groups[sample_id] for sample_id in ids])
         values = np.array([targets[sample_id] for sample_id in ids])
-        found[str(name)] = make_sample(values, prediction, baseline, clusters, scale, data.task.target.kind)
+        found[str(name)] = make_sample(values, prediction, baseline, clusters, scale, data.task.target.kind, deviation)
     return found
 
 
@@ -348,6 +351,7 @@ class _Evaluation:
                 shutil.copytree(work, target, symlinks=True, dirs_exist_ok=True)
         if not model.asks_service:  # there, stages are ways of reading one answer
             draw_stages(folder / "stages.png", result)
+        draw_protocol(folder, result)
         curves = Curves(curves=outputs[0].curves[:12])
         draw_curves(folder / "learning_curves.png", result, curves.curves)
         return write_run(folder, result, predictions, self._probe_frame(outputs), curves)

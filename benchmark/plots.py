@@ -93,6 +93,86 @@ def draw_curves(path: Path, result: Result, curves: Sequence[Curve]) -> None:
     _save(figure, path)
 
 
+def figure_of_sizes(curves: Mapping[str, Mapping[int, Score]], metric: Metric, unit: str) -> Any:
+    """A metric against the number of rows learnt from, by the names of models, with 95 % intervals. An error has a
+    logarithmic axis.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure(6.4, 4.2)
+    axis = figure.subplots()
+    for index, (name, scores) in enumerate(curves.items()):
+        shift = 1 + 0.015 * (index - (len(curves) - 1) / 2)  # so that intervals do not hide each other
+        _draw_scores(axis, [rows * shift for rows in scores], list(scores.values()), name)
+    rows = sorted({count for scores in curves.values() for count in scores})
+    axis.set_xscale("log")
+    axis.set_xticks(rows, [f"{count:,}" for count in rows])
+    axis.minorticks_off()
+    if metric.direction == "lower":
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:.3g}")
+        axis.yaxis.set_minor_formatter("{x:.3g}")
+    axis.set_xlabel("rows learnt from")
+    axis.set_ylabel(f"{metric.heading(unit)}, 95 % interval")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
+    return figure
+
+
+def figure_of_folds(values: Mapping[str, Mapping[str, float]], metric: Metric, unit: str) -> Any:
+    """A metric on each named fold, a point for each model, the folds that are hardest for the first model on top.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    first = next(iter(values.values()))
+    folds = sorted(first, key=lambda name: first[name] if metric.direction == "lower" else -first[name])
+    figure = _figure(6.4, 1.6 + 0.17 * len(folds))
+    axis = figure.subplots()
+    for name, of_model in values.items():
+        axis.plot([of_model[fold] for fold in folds], range(len(folds)), "o", markersize=4, alpha=0.8, label=name)
+    axis.set_yticks(range(len(folds)), folds, fontsize="small")
+    axis.set_ylim(-0.7, len(folds) - 0.3)
+    axis.set_xlabel(metric.heading(unit))
+    axis.grid(axis="y", alpha=0.3)
+    if metric.direction == "lower":
+        axis.set_xlim(left=0)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
+    return figure
+
+
+def draw_protocol(folder: Path, result: Result) -> None:
+    """What a protocol has besides one score: `sizes.png`, error against rows learnt from, and `folds.png`, error on
+    each named fold. Nothing is drawn where there is neither, or where matplotlib is not installed."""
+    if not has_matplotlib():
+        return
+    metric, rows = METRICS.get(result.metric), {fit.size: fit.n_train for fit in result.fits}
+    if len(rows) > 1:
+        named = {name.partition("@"): scores for name, scores in result.scores.items()}
+        main = next((base for base, at, _ in named if at), "")
+        found = {
+            rows[float(size or 1)]: scores[metric.name] for (base, _, size), scores in named.items() if base == main
+        }
+        figure = figure_of_sizes({result.model.name: dict(sorted(found.items()))}, metric, result.unit)
+        _save(figure, folder / "sizes.png")
+    if len(result.folds) > 1:
+        values = {name: scores[metric.name].value for name, scores in result.folds.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        _save(figure_of_folds({result.model.name: known}, metric, result.unit), folder / "folds.png")
+
+
+def as_svg(figure: Any) -> bytes:
+    """A figure as an SVG file, the same one each time."""
+    import io
+
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "ecdbench"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
 def draw_parity(path: Path, samples: Mapping[str, Sample], target: str, unit: str) -> None:
     """Predictions against targets side by side, by the names of models, on one scale. For a binary target: the share of
     positive rows among those with about the same predicted probability.

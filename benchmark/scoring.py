@@ -22,8 +22,11 @@ class Score(BaseModel):
     seed_std: float | None
 
 
+UNDEFINED = Score(value=None, low=None, high=None, seed_std=None)
+
+
 class Scores(BaseModel):
-    """The metrics of one split; `scores["rmse"]` is one of them.
+    """The metrics of one split; `scores["rmse"]` is one of them, undefined where it does not apply.
 
     Intervals are 95 % bootstrap over samples (over clusters where samples share a group).
 
@@ -40,7 +43,7 @@ class Scores(BaseModel):
     metrics: dict[str, Score]
 
     def __getitem__(self, name: str) -> Score:
-        return self.metrics[name]
+        return self.metrics.get(name, UNDEFINED)
 
 
 def usable(prediction: np.ndarray, kind: Kind = "regression") -> np.ndarray:
@@ -57,6 +60,7 @@ def make_sample(
     clusters: np.ndarray,
     scale: float = 1.0,
     kind: Kind = "regression",
+    deviation: np.ndarray | None = None,
 ) -> Sample:
     """Replace predictions that cannot be scored by the baseline, and count them.
 
@@ -67,9 +71,15 @@ def make_sample(
         clusters: shape (n,).
         scale: range of the training targets.
         kind: kind of the target.
+        deviation: stated standard deviations, shape (seeds, n); one that is missing, or that of a failed prediction,
+            becomes that of a target anywhere in the range.
     """
     good = usable(prediction, kind)
-    return Sample(target, np.where(good, prediction, baseline), baseline, clusters, scale, float(good.mean()), kind)
+    if deviation is not None:
+        stated = good & np.isfinite(deviation) & (deviation >= 0)
+        deviation = np.where(stated, deviation, scale / np.sqrt(12)) if stated.any() else None
+    filled = np.where(good, prediction, baseline)
+    return Sample(target, filled, baseline, clusters, scale, float(good.mean()), kind, deviation)
 
 
 def score(sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
@@ -80,7 +90,7 @@ def score(sample: Sample, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
         resamples: bootstrap resamples.
         seed: seed of the bootstrap.
     """
-    metrics = metrics_for(sample.kind)
+    metrics = metrics_for(sample.kind, sample.deviation is not None)
     bounds = intervals(sample, metrics, resamples, seed)
     return Scores(
         n=len(sample.target),

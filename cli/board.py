@@ -283,7 +283,7 @@ def _compare_two(one: LeaderboardEntry, two: LeaderboardEntry, out: Path | None,
         title="Samples on which they differ most",
     )
     say(sentence)
-    for resolved in what_it_resolves("This comparison", resolution, one.reference.metric, unit):
+    for resolved in what_it_resolves("This comparison", resolution, one.reference.metric, unit, one.score.n):
         say(resolved)
     if p_value is not None:
         say(

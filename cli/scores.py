@@ -24,6 +24,8 @@ def print_result(run: Run) -> None:
     ]
     headings = [metrics[0].heading(result.unit), *(metric.label for metric in metrics[1:])]
     print_table(["split", "n", *headings, "coverage"], rows, title=_title(result), caption=_caption(result))
+    if stating := [split for split, scores in result.scores.items() if "crps" in scores.metrics]:
+        print_table(*_uncertainty_table(result, stating))
     if result.model.info:
         say("  " + ", ".join(f"{name} {_shown_value(value)}" for name, value in result.model.info.items()))
     if usage := usage_of(result):
@@ -100,6 +102,13 @@ def _stage_table(result: Result) -> tuple[list[str], list[list[str]], str]:
         for stage, by_split in result.stages.items()
     ]
     return columns, rows, "Stage by stage"
+
+
+def _uncertainty_table(result: Result, splits: list[str]) -> tuple[list[str], list[list[str]], str]:
+    metrics = [m for m in metrics_for(result.kind, deviations=True).values() if m.needs_deviation]
+    columns = ["split", *(metric.heading(result.unit) for metric in metrics)]
+    rows = [[split, *(_with_spread(result.scores[split][metric.name]) for metric in metrics)] for split in splits]
+    return columns, rows, "Stated deviations: within 95 % should be 0.95, mean z2 1, miscalibration 0"
 
 
 def _fold_table(result: Result) -> tuple[list[str], list[list[str]], str]:

@@ -23,6 +23,7 @@ from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
+from .curves import sentences
 
 _MANY = 1_000_000
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
@@ -134,10 +135,12 @@ class Section:
         )
         count = len(self.ranking.ranks)
         pairs = f"{self.ranking.separated:,} of {count * (count - 1) // 2:,} pairs are told apart."
-        return " ".join([first, pairs, *what_it_resolves("This table", resolution, self.reference.metric, self.unit)])
+        n = len(self.rows[0].sample.target)
+        resolved = what_it_resolves("This table", resolution, self.reference.metric, self.unit, n)
+        return " ".join([first, pairs, *resolved, *sentences(self)])
 
 
-def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: str) -> Iterator[str]:
+def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: str, count: int) -> Iterator[str]:
     """Sentences on the differences that a table or a comparison could have found.
 
     Args:
@@ -145,6 +148,7 @@ def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: st
         resolution: what it can tell apart.
         metric: the metric that ranks.
         unit: of the target.
+        count: how many samples there are.
     """
     if not math.isfinite(resolution.difference):
         yield f"{what} has too few samples to tell any models apart."
@@ -152,10 +156,10 @@ def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: st
     size = f"{resolution.difference:.2g}" + (f" {unit}" if unit and metric.unit == "target" else "")
     share = "" if resolution.relative is None else f" ({resolution.relative:.0%})"
     yield f"{what} can separate differences of about {size}{share} in {metric.label}."
-    if resolution.samples is not None:
+    if resolution.samples is not None and resolution.samples > count:
         many = resolution.samples > _MANY
-        count = f"more than {_MANY:,}" if many else f"about {float(f'{resolution.samples:.2g}'):,.0f}"
-        yield f"To tell the 1st from the 2nd at their observed difference takes {count} samples."
+        needed = f"more than {_MANY:,}" if many else f"about {float(f'{resolution.samples:.2g}'):,.0f}"
+        yield f"To tell the 1st from the 2nd at their observed difference takes {needed} samples."
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,8 +13,8 @@ import numpy as np
 
 from ..benchmark.errors import EcdbenchError
 from ..benchmark.inputs import looks_at
-from ..benchmark.metrics import Metric, Sample
-from ..benchmark.plots import calibration
+from ..benchmark.metrics import Metric, Sample, metrics_for
+from ..benchmark.plots import as_svg, calibration, has_matplotlib
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..benchmark.signflip import ALPHA
 from ..benchmark.task import SPLITS, TaskData
@@ -22,6 +23,7 @@ from ..tasks.catalogue import default_data_dir, find_task, load_task, task_ids
 from .audit.report import Audit, packaged_audit
 from .audit.targets import audit_targets
 from .board import FIRST, TIED, WORSE, Board, Section, standing
+from .curves import figures
 from .formats import ranks_text, score_text
 from .reported import reported, reported_tasks
 
@@ -135,6 +137,8 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
         "metrics": metrics,
         "ordinate": _ordinate(metrics),
         "rows": rows,
+        "figures": _figures(section),
+        "stated": _stated(section),
         "paid": any(row["took"]["dollars"] is not None for row in rows),
         "plots": {
             "unit": section.unit,
@@ -148,6 +152,27 @@ def _section(section: Section, identifier: str) -> dict[str, Any]:
             "rows": {row["id"]: row["plots"] for row in rows},
         },
     }
+
+
+def _stated(section: Section) -> dict[str, Any] | None:
+    """How good the stated deviations are, of the rows that state some."""
+    kind = section.reference.data.task.target.kind
+    metrics = [metric for metric in metrics_for(kind, deviations=True).values() if metric.needs_deviation]
+    stating = [entry for entry in section.rows if any(metric.name in entry.score.metrics for metric in metrics)]
+    if not stating:
+        return None
+    rows = [(entry.name, [score_text(entry.score[metric.name]) for metric in metrics]) for entry in stating]
+    return {"metrics": metrics, "rows": rows}
+
+
+def _figures(section: Section) -> list[tuple[str, str]]:
+    """Captions, and figures as addresses of their data; none where matplotlib is not installed."""
+    if not has_matplotlib():
+        return []
+    return [
+        (caption, f"data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}")
+        for caption, figure in figures(section)
+    ]
 
 
 def _ordinate(metrics: list[Metric]) -> Metric:

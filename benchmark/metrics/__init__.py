@@ -31,6 +31,7 @@ class Sample:
         scale: range of the training targets.
         coverage: share of predictions that could be scored, 0 to 1.
         kind: kind of the target.
+        deviation: standard deviations that the model states, shape (m, n); None where it states none.
     """
 
     target: np.ndarray
@@ -40,10 +41,12 @@ class Sample:
     scale: float = 1.0
     coverage: float = 1.0
     kind: Kind = "regression"
+    deviation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for values in (self.target, self.prediction, self.baseline, self.clusters):
-            values.flags.writeable = False  # a metric that changed them would change all others
+        for values in (self.target, self.prediction, self.baseline, self.clusters, self.deviation):
+            if values is not None:
+                values.flags.writeable = False  # a metric that changed them would change all others
 
     def take(self, rows: np.ndarray) -> Sample:
         """Some of the rows, by index or mask; a row may be taken several times."""
@@ -53,6 +56,7 @@ class Sample:
             prediction=self.prediction[:, rows],
             baseline=self.baseline[:, rows],
             clusters=self.clusters[rows],
+            deviation=None if self.deviation is None else self.deviation[:, rows],
         )
 
 
@@ -85,6 +89,8 @@ class Metric:
             values of shape (m, b). Without it and `loss`, `function` is called once per resample.
         help: one line for readers of a table.
         prominent: whether narrow tables show it.
+        needs_deviation: whether it scores the standard deviations that a model states; models that state none do not
+            have it.
         order: position in tables, ascending.
     """
 
@@ -100,6 +106,7 @@ class Metric:
     resampled: Callable[[Sample, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     help: str = ""
     prominent: bool = True
+    needs_deviation: bool = False
     order: int = 100
 
     def __post_init__(self) -> None:
@@ -181,6 +188,15 @@ class Metric:
 METRICS: Registry[Metric] = Registry("ecdbench.metrics", "metric", Metric, attrgetter("name"))
 
 
-def metrics_for(kind: str) -> dict[str, Metric]:
-    """The registered metrics of a kind of target by name, in the order of tables."""
-    return {name: metric for name, metric in METRICS.all().items() if kind in metric.kinds}
+def metrics_for(kind: str, deviations: bool = False) -> dict[str, Metric]:
+    """The registered metrics of a kind of target by name, in the order of tables.
+
+    Args:
+        kind: kind of the target.
+        deviations: whether there are standard deviations to score, too.
+    """
+    return {
+        name: metric
+        for name, metric in METRICS.all().items()
+        if kind in metric.kinds and (deviations or not metric.needs_deviation)
+    }
