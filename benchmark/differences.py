@@ -52,6 +52,7 @@ class PairedLoss:
     Attributes:
         by_cluster: the sum over each cluster, mean over seeds, shape (clusters,).
         value: the metric, mean over seeds.
+        rows: what `by_cluster` is divided by for the mean loss.
     """
 
     def __init__(self, metric: Metric, sample: Sample) -> None:
@@ -60,10 +61,10 @@ class PairedLoss:
         names, cluster = np.unique(sample.clusters, return_inverse=True)
         if metric.loss is not None:
             loss, *others = (rows.mean(axis=0) for rows in metric.rows(sample))
-            self.by_cluster, self._rows = np.bincount(cluster, loss), len(loss)
+            self.by_cluster, self.rows = np.bincount(cluster, loss), len(loss)
             self._others = [rows.mean() for rows in others]
         else:
-            self.by_cluster, self._rows = _pseudo_values(metric, sample, cluster, self.value), len(names)
+            self.by_cluster, self.rows = _pseudo_values(metric, sample, cluster, self.value), len(names)
         self._samples = len(sample.target)
 
     def minus(self, other: PairedLoss) -> Difference:
@@ -78,11 +79,20 @@ class PairedLoss:
         p_value = float(found.p_values[0, 1]) if agrees else 1.0
         return Difference(value=value, low=min(ends), high=max(ends), p_value=p_value)
 
+    def better_by(self, loss: float) -> float:
+        """How much better the metric is where the mean loss is less by so much."""
+        if self._metric.loss is None:
+            return loss
+        own = float(self.by_cluster.sum()) / self.rows
+        ends = (np.float64(own), np.float64(max(own - loss, 0.0)))
+        now, then = (float(self._metric.of_means(end, *self._others)) for end in ends)
+        return now - then if self._metric.direction == "lower" else then - now
+
     def detectable(self, worse: PairedLoss, critical: float) -> tuple[float, float]:
         """The smallest difference to a worse model that is found with a power of 80 %: in the metric, and over the
         value of this model (NaN where the metric is no error)."""
         gap = self._paired(worse).detectable(critical)
-        own = float(self.by_cluster.sum()) / self._rows
+        own = float(self.by_cluster.sum()) / self.rows
         if self._metric.loss is None:
             return gap, np.nan
         values = [float(self._metric.of_means(np.float64(mean), *self._others)) for mean in (own, own + gap)]
@@ -98,13 +108,13 @@ class PairedLoss:
         return int(np.ceil(self._samples * (pair.detectable(critical) / pair.mean) ** 2))
 
     def _paired(self, other: PairedLoss) -> PairDifference:
-        return pair_difference(self.by_cluster, other.by_cluster, self._rows)
+        return pair_difference(self.by_cluster, other.by_cluster, self.rows)
 
     def _in_metric(self, other: PairedLoss, gap: float) -> float:
         """A difference of mean losses as one of the metric, about the mean of both."""
         if self._metric.loss is None:
             return gap if self._metric.direction == "lower" else -gap
-        middle = (self.by_cluster.sum() + other.by_cluster.sum()) / (2 * self._rows)
+        middle = (self.by_cluster.sum() + other.by_cluster.sum()) / (2 * self.rows)
         ends = (max(middle + gap / 2, 0.0), max(middle - gap / 2, 0.0))
         one, two = (float(self._metric.of_means(np.float64(end), *self._others)) for end in ends)
         return one - two

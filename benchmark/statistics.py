@@ -20,6 +20,8 @@ from .metrics import Metric, Sample
 from .scoring import mean_value
 from .signflip import ALPHA, SignFlips, sign_flip_test
 
+_DRAWS = 2000  # for the mean of what choosing the best brings
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -79,12 +81,15 @@ class Ranking:
         resolution: what the table can tell apart; None for less than two models.
         separated: pairs that are told apart.
         flips: sign flips that the p-values are from.
+        optimism: how much better than it is the best of these models looks on average, in the metric that ranks,
+            because it was chosen on these samples; None for less than two models.
     """
 
     ranks: list[Rank]
     resolution: Resolution | None
     separated: int
     flips: int
+    optimism: float | None
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
     """
     losses = [PairedLoss(metric, sample) for sample in samples]
     if not losses:
-        return Ranking([], None, 0, 0)
+        return Ranking([], None, 0, 0, None)
     found = sign_flip_test(np.stack([loss.by_cluster for loss in losses]))
     totals = np.array([loss.by_cluster.sum() for loss in losses])
     order = np.arange(len(losses))
@@ -127,7 +132,7 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
         )
         for index, loss in enumerate(losses)
     ]
-    return Ranking(ranks, _resolution_of(losses, found), int(better.sum()), found.flips)
+    return Ranking(ranks, _resolution_of(losses, found), int(better.sum()), found.flips, _optimism(losses))
 
 
 def resolve_pair(first: Sample, second: Sample, metric: Metric) -> Resolution:
@@ -152,6 +157,20 @@ def _resolution_of(losses: Sequence[PairedLoss], found: SignFlips) -> Resolution
         float(relative) if np.isfinite(relative) else None,
         losses[0].samples_to_separate(losses[1], found.critical),
     )
+
+
+def _optimism(losses: Sequence[PairedLoss]) -> float | None:
+    """How far the model that comes out best lies below its expected loss, on samples like these: losses are drawn from
+    a normal distribution with the observed means and, through random weights of clusters, the observed covariance."""
+    if len(losses) < 2:
+        return None
+    by_cluster = np.stack([loss.by_cluster for loss in losses])
+    centred = by_cluster - by_cluster.mean(axis=1, keepdims=True)
+    weights = np.random.default_rng(0).normal(size=(_DRAWS, by_cluster.shape[1]))
+    deviations = weights @ centred.T / losses[0].rows  # (draws, models)
+    best = np.argmin(by_cluster.sum(axis=1) / losses[0].rows + deviations, axis=1)
+    gaps = deviations[np.arange(_DRAWS), best]
+    return float(np.mean([losses[model].better_by(-gap) for model, gap in zip(best, gaps, strict=True)]))
 
 
 def corrected_t_p_value(by_fold: np.ndarray, ratio: float) -> float:

@@ -177,7 +177,14 @@ def _report_empty(board: Board, wanted: Filter, roots: Sequence[Path]) -> None:
 
 
 def _print_board(board: Board) -> None:
-    from ..leaderboard.formats import REPORTED_COLUMNS, cells, reported_cells, table_columns
+    from ..leaderboard.formats import (
+        REPORTED_COLUMNS,
+        SUMMARY_COLUMNS,
+        cells,
+        reported_cells,
+        summary_cells,
+        table_columns,
+    )
     from .output import print_table, say
 
     for section in board.sections:
@@ -187,6 +194,8 @@ def _print_board(board: Board) -> None:
         if literature := reported_cells(section.task):
             print_table(REPORTED_COLUMNS, literature)
         say()
+    for summary in board.summaries:
+        print_table(SUMMARY_COLUMNS, summary_cells(summary), title=summary.title, caption=summary.caption)
 
 
 def _write_page(board: Board, out: Path, serve: bool, data_dir: Path | None) -> None:

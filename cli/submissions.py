@@ -62,6 +62,10 @@ def verify(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Entries, or folders of them; the accepted entries by default.")
     ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(help="Add what was verified to the ledger of looks at holdouts, beside the folder of entries."),
+    ] = False,
     data_dir: DataDir = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -74,22 +78,29 @@ def verify(
     from ..benchmark.bootstrap import one_thread
     from ..benchmark.errors import EcdbenchError
     from ..submissions.entry import accepted_entries
+    from ..submissions.ledger import ledger_of, record_looks
     from ..submissions.reference import References
     from ..submissions.verify import verify_all
-    from .output import progress_bars, say
+    from .output import progress_bars, say, shown
 
     roots = paths or [accepted_entries()]
     if absent := [str(root) for root in roots if not root.exists()]:
         raise EcdbenchError(f"There is no {absent[0]}; give an entry, or a folder with entries in it.")
     with progress_bars(quiet or json) as (progress, _), one_thread():
-        found = [_record(verified) for verified in verify_all(roots, References(data_dir), progress=progress)]
+        all_verified = list(verify_all(roots, References(data_dir), progress=progress))
+    found = [_record(verified) for verified in all_verified]
     if not found:
         raise EcdbenchError(f"There are no entries in {', '.join(map(str, roots))}.")
     if json:
         say(json_format.dumps(found, indent=1))
     else:
         _print(found, quiet)
-    verdicts = {record["verdict"] for record in found}
+    if record:
+        for ledger in dict.fromkeys(ledger_of(one.folder.absolute().parent.parent) for one in all_verified):
+            there = [one for one in all_verified if ledger_of(one.folder.absolute().parent.parent) == ledger]
+            added = record_looks(ledger, there)
+            say(f"{len(added)} looks added to {shown(ledger)}.")
+    verdicts = {one["verdict"] for one in found}
     if verdicts != {"verified"}:
         raise SystemExit(1 if "refused" in verdicts else FLAGGED)
 

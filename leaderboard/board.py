@@ -19,11 +19,13 @@ from ..benchmark.results import find_runs, read_run
 from ..benchmark.signflip import ALPHA
 from ..benchmark.statistics import Ranking, Resolution, rank_models
 from ..submissions.entry import accepted_entries, holds_entries
+from ..submissions.ledger import HOLDOUT, count_looks, ledger_of, read_ledger
 from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
 from .curves import sentences
+from .summary import Summary, summaries
 
 _MANY = 1_000_000
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
@@ -76,6 +78,8 @@ class Section:
         split: split scheme.
         rows: at least one.
         ranking: what the comparison of all rows says.
+        looks: entries that looked at the holdout and how often in all, as the ledger counts; None where the rows are
+            not ranked on the holdout.
         version: names the data where the board has several versions of them.
     """
 
@@ -83,6 +87,7 @@ class Section:
     split: str
     rows: list[LeaderboardEntry]
     ranking: Ranking
+    looks: tuple[int, int] | None = None
     version: str | None = None
 
     @property
@@ -137,7 +142,21 @@ class Section:
         pairs = f"{self.ranking.separated:,} of {count * (count - 1) // 2:,} pairs are told apart."
         n = len(self.rows[0].sample.target)
         resolved = what_it_resolves("This table", resolution, self.reference.metric, self.unit, n)
-        return " ".join([first, pairs, *resolved, *sentences(self)])
+        return " ".join([first, pairs, *resolved, *sentences(self), *self._of_looks()])
+
+    def _of_looks(self) -> Iterator[str]:
+        """What it costs that a holdout is looked at more than once."""
+        optimism = self.ranking.optimism
+        if self.looks is None or optimism is None:
+            return
+        unit = f" {self.unit}" if self.unit and self.reference.metric.unit == "target" else ""
+        yield (
+            f"Because it was chosen here, the best of {len(self.ranking.ranks)} rows looks better than it is by about "
+            f"{optimism:.2g}{unit} on average."
+        )
+        entries, times = self.looks
+        if times:
+            yield f"The ledger counts {times} looks at this holdout by {entries} entries."
 
 
 def what_it_resolves(what: str, resolution: Resolution, metric: Metric, unit: str, count: int) -> Iterator[str]:
@@ -169,6 +188,11 @@ class Board:
     sections: list[Section]
     left_out: list[str]
 
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """The models across tasks."""
+        return summaries(self.sections)
+
 
 def make_board(
     roots: Sequence[Path], wanted: Filter | None = None, data_dir: Path | None = None, progress: Progress = silent
@@ -191,8 +215,15 @@ def make_board(
             key = (result.task, _version(entry.reference), result.split, result.protocol)
             groups.setdefault(key, []).append(entry)
         versions = Counter((task, split, protocol) for task, _, split, protocol in groups)
+        looks = [look for root in roots for look in read_ledger(ledger_of(root))]
         sections = [
-            Section(task, split, *_ranked(entries), version if versions[task, split, protocol] > 1 else None)
+            Section(
+                task,
+                split,
+                *_ranked(entries),
+                count_looks(looks, task, split) if entries[0].reference.main == HOLDOUT else None,
+                version if versions[task, split, protocol] > 1 else None,
+            )
             for (task, version, split, protocol), entries in sorted(groups.items(), key=lambda item: item[0])
         ]
     return Board(sections, [printable(reason) for reason in left_out])

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabulate import tabulate
@@ -20,7 +20,9 @@ from ..submissions.rescoring import LeaderboardEntry
 from ..submissions.untrusted import printable
 from .board import Board, Section, standing
 from .reported import reported
+from .summary import Estimate, Summary
 
+SUMMARY_COLUMNS = ("model", "mean rank", "mean skill", "tasks", "missing")
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
 
 
@@ -125,6 +127,26 @@ def reported_cells(task: str) -> list[list[str]]:
     return [[v.model, v.r2, f"{v.rmse} {v.unit}" if v.rmse else "", v.split, v.source] for v in reported(task)]
 
 
+def summary_cells(summary: Summary) -> list[list[str]]:
+    """The rows of a summary as text, in the order of `SUMMARY_COLUMNS`."""
+    return [
+        [
+            row.model,
+            "" if row.rank is None else _estimate_text(row.rank),
+            _estimate_text(row.skill),
+            f"{len(row.tasks)} of {len(summary.tasks)}",
+            ", ".join(row.missing),
+        ]
+        for row in summary.rows
+    ]
+
+
+def _estimate_text(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3g}"
+    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+
+
 def to_markdown(board: Board) -> str:
     """The board as markdown tables."""
     blocks = []
@@ -137,6 +159,10 @@ def to_markdown(board: Board) -> str:
             blocks.append(_plain(section.summary))
         if literature := reported_cells(section.task):
             blocks.append(tabulate(literature, REPORTED_COLUMNS, tablefmt="github", disable_numparse=True))
+    for summary in board.summaries:
+        rows = [[_plain(cell) for cell in row] for row in summary_cells(summary)]
+        table = tabulate(rows, SUMMARY_COLUMNS, tablefmt="github", disable_numparse=True)
+        blocks += [f"### {summary.title}", table, summary.caption]
     blocks += [f"Left out: {_plain(reason)}" for reason in board.left_out]
     return "\n\n".join(blocks) + "\n"
 
@@ -216,5 +242,7 @@ def _cell(value: Any) -> Any:
 
 
 def to_json(board: Board) -> str:
-    """The board as json, with the runs left out and why."""
-    return json.dumps({"rows": records(board), "left_out": board.left_out}, indent=1, allow_nan=False)
+    """The board as json, with the models across tasks, and the runs left out and why."""
+    across = [asdict(summary) for summary in board.summaries]
+    record = {"rows": records(board), "across_tasks": across, "left_out": board.left_out}
+    return json.dumps(record, indent=1, allow_nan=False)

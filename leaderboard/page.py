@@ -24,7 +24,7 @@ from .audit.report import Audit, packaged_audit
 from .audit.targets import audit_targets
 from .board import FIRST, TIED, WORSE, Board, Section, standing
 from .curves import figures
-from .formats import ranks_text, score_text
+from .formats import SUMMARY_COLUMNS, ranks_text, score_text, summary_cells
 from .reported import reported, reported_tasks
 
 _SITE = Path(__file__).parent / "site"
@@ -53,6 +53,8 @@ def make_page(board: Board, data_dir: Path | None = None) -> str:
     return environment.get_template("page.html.jinja").render(
         tasks=_tasks(board, data_dir or default_data_dir()),
         left_out=board.left_out,
+        summaries=[(summary, summary_cells(summary)) for summary in board.summaries],
+        summary_columns=SUMMARY_COLUMNS,
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         version=version("ecdbench"),
         style=(_SITE / "style.css").read_text(encoding="utf-8"),

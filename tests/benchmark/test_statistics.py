@@ -103,6 +103,20 @@ def test_what_a_table_can_separate():
     assert np.isinf(tiny.resolution.difference) and tiny.separated == 0
 
 
+def test_the_best_of_many_looks_better_than_it_is():
+    """Of models that are equally good and independent, by the expected maximum of as many normal numbers."""
+    random, n = np.random.default_rng(3), 4000
+    target = np.zeros(n)
+    models = [scored(target, random.normal(size=n)) for _ in range(20)]
+    scale = np.sqrt(2 / n) / 2  # standard error of an RMSE of 1
+    expected = scale * random.normal(size=(4000, 20)).max(axis=1).mean()
+    observed_too = rank_models(models, RMSE).optimism  # their observed means differ by chance, so fewer compete
+    assert 0.5 * expected < observed_too < expected
+    far = [scored(target, s * random.normal(size=n)) for s in (0.1, 5, 9)]
+    assert abs(rank_models(far, RMSE).optimism) < 0.1 * scale
+    assert rank_models(models[:1], RMSE).optimism is None
+
+
 def test_corrected_t_is_nadeau_and_bengio():
     by_fold = np.random.default_rng(0).normal(size=(2, 10))
     gap = by_fold[0] - by_fold[1]
