@@ -377,7 +377,7 @@ def test_compared_with_each_baseline(serve, ask, cli):
     cli("evaluate", "mean", "--task", "ecd-fcc/k_vrh", "--limit", "3", "-q")
     everything = [*Path("runs").glob("*/*")]
     outcome = cli("compare", own, *everything)
-    assert outcome.code == 0 and outcome.out.count("the 95 % interval") == 2
+    assert outcome.code == 0 and outcome.out.count("(cluster sign-flip test)") == 2
     assert "differ in protocol" in outcome.err and "predicts only 3 rows" in outcome.err
     found = json.loads(cli("compare", own, *everything, "--json").out)
     assert {Path(other["second"]).name.partition("-")[0] for other in found["others"]} == {"mean", "median"}
