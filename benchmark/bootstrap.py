@@ -21,6 +21,8 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 _CELLS_AT_ONCE = 2**20  # counts made at a time: 8 MB
 _UNDEFINED = 0.01  # the largest share of resamples in which a metric may be undefined
+# A resample that misses the few rows which decide a score knows no better than this share of the whole sample's error.
+_LEAST_ERROR = 0.5
 _STEP = 1e-4  # of a numerical derivative, relative
 
 Interval = tuple[float, float] | None
@@ -72,7 +74,7 @@ def _studentised(means: _Means, value: float, own: np.ndarray, drawn: Sequence[n
         return value, value  # perfect, or the same whatever is drawn
     pairs = [means.log_distance(sums) for sums in drawn]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pivots = np.concatenate([(distances - distance) / errors for distances, errors in pairs])
+        pivots = np.concatenate([(far - distance) / np.maximum(errors, _LEAST_ERROR * error) for far, errors in pairs])
     ends = _central(pivots, LEVEL)
     if ends is None or not np.isfinite(value):
         return None

@@ -27,7 +27,8 @@ from ..submissions.verify import verify_all
 from .curves import sentences
 from .summary import Summary, summaries
 
-_MANY = 1_000_000
+_MOST_NAMED = 8  # rows that are tied with the first
+_MANY = 1_000_000  # samples
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
 
 
@@ -133,12 +134,14 @@ class Section:
         resolution = self.ranking.resolution
         if resolution is None:
             return ""
+        count, names = len(self.ranking.ranks), ", ".join(self.tied)
+        if len(self.tied) > _MOST_NAMED:
+            names = f"{len(self.tied)} of {count} rows, {self.tied[0]} at the top"
         first = (
-            f"Tied for 1st (cluster sign-flip test, corrected for all pairs, 5 %): {', '.join(self.tied)}."
+            f"Tied for 1st (cluster sign-flip test, corrected for all pairs, 5 %): {names}."
             if len(self.tied) > 1
-            else f"{self.tied[0]} is ahead of every other ranked row."
+            else f"{names} is ahead of every other ranked row."
         )
-        count = len(self.ranking.ranks)
         pairs = f"{self.ranking.separated:,} of {count * (count - 1) // 2:,} pairs are told apart."
         n = len(self.rows[0].sample.target)
         resolved = what_it_resolves("This table", resolution, self.reference.metric, self.unit, n)
