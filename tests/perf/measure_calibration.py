@@ -1,12 +1,12 @@
 """What the tests and intervals of the board keep of what they promise, in simulated tables of 16 models.
 
-Errors of the models share half of their variance: between the accepted entries of a task the median correlation of
-errors is 0.5 to 0.9. Tails are normal, Student's t with 4 degrees of freedom (squared errors of infinite variance),
-or of both kinds in one table; all models have the same expected squared error. For each setting: the share of tables
-with any false difference (the family-wise error), the same for independent errors where tails are mixed, which is
-harder, and for the paired bootstrap with a normal test and Holm's correction; and the share of true differences found
-where one model is better than 15 others, beside the bootstrap's. Then how often 95 % intervals cover the truth. Every
-number is followed by two standard errors.
+Errors of the models share half of their variance: between the accepted entries on `k_vrh` and `sfe` the median
+correlation of errors is 0.5 to 0.7. Tails are normal, Student's t with 4 degrees of freedom (squared errors of
+infinite variance), or of both kinds in one table; all models have the same expected squared error. For each setting:
+the share of tables with any false difference (the family-wise error), the same for independent errors where tails are
+mixed, which is harder, and for the paired bootstrap with a normal test and Holm's correction; and the share of true
+differences found where one model is better than 15 others, beside the bootstrap's. Then how often 95 % intervals
+cover the truth. Every number is followed by two standard errors.
 """
 
 from __future__ import annotations
