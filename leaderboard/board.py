@@ -24,8 +24,8 @@ from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
+from .across_tasks import Summary, summaries
 from .curves import sentences
-from .summary import Summary, summaries
 
 _MOST_NAMED = 8  # rows that are tied with the first
 _MANY = 1_000_000  # samples

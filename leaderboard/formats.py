@@ -18,9 +18,9 @@ from ..benchmark.scoring import Score
 from ..benchmark.statistics import NOTHING_RESOLVED
 from ..submissions.rescoring import LeaderboardEntry
 from ..submissions.untrusted import printable
+from .across_tasks import Estimate, Summary
 from .board import Board, Section, standing
 from .reported import reported
-from .summary import Estimate, Summary
 
 SUMMARY_COLUMNS = ("model", "mean rank", "mean skill", "tasks", "missing")
 REPORTED_COLUMNS = ("reported, not recomputed", "R2", "RMSE", "split", "source")
