@@ -57,12 +57,13 @@ def intervals(
     sums = _Sums(sample, cluster)
     means = {name: _Means(metric, sums) for name, metric in metrics.items() if metric.loss is not None}
     own, drawn = sums.of(np.ones((1, len(names)))), [sums.of(counts) for counts in draws] if means else []
+    by_row = [counts[:, cluster] for counts in draws] if len(means) < len(metrics) else []
     for name, metric in metrics.items():
         value = float(np.mean(metric.values(sample)))
         if name in means:
             found[name] = _studentised(means[name], value, own, drawn)
         else:
-            values = [metric.on_resamples(sample, counts[:, cluster]).mean(axis=0) for counts in draws]
+            values = [metric.on_resamples(sample, counts).mean(axis=0) for counts in by_row]
             found[name] = _central(np.concatenate(values), LEVEL)
     return found
 

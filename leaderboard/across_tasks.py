@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..benchmark.bootstrap import LEVEL
 from ..submissions.rescoring import LeaderboardEntry
@@ -102,6 +101,8 @@ def _summary(protocol: str, split: str, sections: Mapping[str, Section]) -> Summ
     complete = [name for name in names if all(name in of_task for of_task in entries.values())]
     if len(complete) < 2:
         return None
+    from scipy.stats import rankdata
+
     weights = _Weights(e.sample.clusters for of_task in entries.values() for e in of_task.values())
     # Shape (tasks, models, 1 + resamples); what was observed comes first.
     skills = np.stack([[_skills(of_task[name], weights) for name in complete] for of_task in entries.values()])
