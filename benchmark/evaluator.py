@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_FEWEST_SEEDS = 3  # whose spread says something
+
+
 @dataclass(frozen=True)
 class Setting:
     """How a run is made.
@@ -286,6 +289,8 @@ class _Evaluation:
     def _record(self, outputs: Sequence[FitOutputs], store: FitStore, key: str | None) -> Run:
         data, model, main = self.data, self.model, self.extent.main_split
         predictions = _with_remarks(self._frame([(one.record, one.predictions) for one in outputs]), outputs)
+        if "prediction_std" not in predictions and data.task.target.kind == "regression":
+            predictions = _with_spread(predictions, len(self.setting.seeds))
         scale = float(np.ptp(self.targets.of(learning_ids(self.fits))))
         means = {one.record.key: one.record.train_mean for one in outputs}
 
@@ -410,6 +415,16 @@ def _with_remarks(frame: pd.DataFrame, outputs: Sequence[FitOutputs]) -> pd.Data
     if any(one.deviations for one in outputs):
         frame["prediction_std"] = np.array(collected("deviations"), dtype=float)
     return frame
+
+
+def _with_spread(frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """Add the standard deviation over seeds as that of each prediction, for a model that states none and depends on its
+    seed, such as a network."""
+    if seeds < _FEWEST_SEEDS:
+        return frame
+    fit = [name for name in ("id", "split", "fold", "size", "repeat") if name in frame]
+    spread = frame.groupby(fit)["prediction"].transform("std")
+    return frame.assign(prediction_std=spread) if (spread > 0).mean() > 0.5 else frame
 
 
 def _run_name(result: Result, key: str | None) -> str:

@@ -70,6 +70,25 @@ def test_a_deviation_of_zero_costs_much_and_not_everything():
     assert np.isfinite([METRICS.get(name).values(sample(0.0)) for name in ("nll", "squared_z", "crps")]).all()
 
 
+SEEDED = """
+import numpy as np
+class Seeded:
+    inputs = ()
+    def fit(self, train, validation, context): self.seed = context.seed
+    def predict(self, data): return np.full(len(data), 100.0) + SCALE * self.seed
+"""
+
+
+def test_seeds_that_differ_say_how_sure_a_model_is(write_model, k_vrh):
+    seeded = write_model(SEEDED.replace("SCALE", "10"))
+    run = evaluate(str(seeded), k_vrh, seeds=3)
+    assert run.predictions()["prediction_std"].to_numpy() == pytest.approx(10)
+    assert rescore(run.folder).scores["holdout"]["crps"].value is not None
+    assert "prediction_std" not in evaluate(str(seeded), k_vrh, seeds=2).predictions()
+    same = write_model(SEEDED.replace("SCALE", "0"), "same.py")
+    assert "prediction_std" not in evaluate(str(same), k_vrh, seeds=3).predictions()
+
+
 @pytest.mark.parametrize("model", ["mean", "composition-forest", "fourier-gpr"])
 def test_baselines_state_deviations(model, k_vrh, cli):
     run = evaluate(model, k_vrh)
