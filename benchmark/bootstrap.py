@@ -79,8 +79,8 @@ def _studentised(means: _Means, value: float, own: np.ndarray, drawn: Sequence[n
     ends = _central(pivots, LEVEL)
     if ends is None or not np.isfinite(value):
         return None
-    best, sign = means.metric.best, 1 if means.metric.direction == "lower" else -1
-    bounds = [best + sign * abs(value - best) * float(np.exp(-end * error[0])) for end in ends]
+    best = float(means.perfect(own)[0])
+    bounds = [best + (value - best) * float(np.exp(-end * error[0])) for end in ends]
     return (min(bounds), max(bounds)) if np.isfinite(bounds).all() else None
 
 
@@ -117,7 +117,7 @@ class _Means:
     """The means that a metric follows from (seeds averaged), and their covariance on a resample of clusters."""
 
     def __init__(self, metric: Metric, sums: _Sums) -> None:
-        self.metric = metric
+        self._metric = metric
         rows = [one.mean(axis=0) for one in metric.rows(sums.sample)]
         self._spreads = [float(one.std()) for one in rows]
         keys = [metric.loss, *((metric.others, k) for k in range(1, len(rows)))]
@@ -143,9 +143,16 @@ class _Means:
             variance += (1 if i == j else 2) * slopes[i] * slopes[j] * sums[product]
         return self._distance(means), np.sqrt(np.maximum(variance, 0)) / sums[size]
 
+    def perfect(self, sums: np.ndarray) -> np.ndarray:
+        """The metric of a model without any loss, shape (b,)."""
+        _, *others, size = self._sums
+        return self._metric.of_means(np.zeros(sums.shape[1]), *(sums[k] / sums[size] for k in others))
+
     def _distance(self, means: Sequence[np.ndarray]) -> np.ndarray:
+        loss, *others = means
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(np.abs(self.metric.of_means(*means) - self.metric.best))
+            perfect = self._metric.of_means(np.zeros_like(loss), *others)
+            return np.log(np.abs(self._metric.of_means(*means) - perfect))
 
     def _gradient(self, means: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Of the log distance, by each mean."""

@@ -53,6 +53,7 @@ class PairedLoss:
         by_cluster: the sum over each cluster, mean over seeds, shape (clusters,).
         value: the metric, mean over seeds.
         rows: what `by_cluster` is divided by for the mean loss.
+        mean: the mean loss.
     """
 
     def __init__(self, metric: Metric, sample: Sample) -> None:
@@ -65,6 +66,7 @@ class PairedLoss:
             self._others = [rows.mean() for rows in others]
         else:
             self.by_cluster, self.rows = _pseudo_values(metric, sample, cluster, self.value), len(names)
+        self.mean = float(self.by_cluster.sum()) / self.rows
         self._samples = len(sample.target)
 
     def minus(self, other: PairedLoss) -> Difference:
@@ -76,29 +78,20 @@ class PairedLoss:
         ends = [self._in_metric(other, gap) for gap in pair.interval(found.critical)]
         agrees = pair.mean * value * (1 if self._metric.direction == "lower" else -1) > 0
         value = value if abs(value) > _ROUNDING * abs(self.value) else 0.0
-        p_value = float(found.p_values[0, 1]) if agrees else 1.0
+        p_value = found.p_value(0, 1) if agrees else 1.0
         return Difference(value=value, low=min(ends), high=max(ends), p_value=p_value)
 
     def better_by(self, loss: float) -> float:
         """How much better the metric is where the mean loss is less by so much."""
-        if self._metric.loss is None:
-            return loss
-        own = float(self.by_cluster.sum()) / self.rows
-        ends = (np.float64(own), np.float64(max(own - loss, 0.0)))
-        now, then = (float(self._metric.of_means(end, *self._others)) for end in ends)
-        return now - then if self._metric.direction == "lower" else then - now
+        change = self._at(self.mean - loss) - self._at(self.mean)
+        return -change if self._metric.direction == "lower" else change
 
     def detectable(self, worse: PairedLoss, critical: float) -> tuple[float, float]:
         """The smallest difference to a worse model that is found with a power of 80 %: in the metric, and over the
         value of this model (NaN where the metric is no error)."""
-        gap = self._paired(worse).detectable(critical)
-        own = float(self.by_cluster.sum()) / self.rows
-        if self._metric.loss is None:
-            return gap, np.nan
-        values = [float(self._metric.of_means(np.float64(mean), *self._others)) for mean in (own, own + gap)]
-        difference = abs(values[1] - values[0])
-        is_error = self._metric.direction == "lower" and values[0] > 0
-        return difference, difference / values[0] if is_error else np.nan
+        difference = -self.better_by(-self._paired(worse).detectable(critical))
+        is_error = self._metric.loss is not None and self._metric.direction == "lower" and self._at(self.mean) > 0
+        return difference, difference / self._at(self.mean) if is_error else np.nan
 
     def samples_to_separate(self, worse: PairedLoss, critical: float) -> int | None:
         """How many samples it would take to find the observed difference with a power of 80 %."""
@@ -112,12 +105,14 @@ class PairedLoss:
 
     def _in_metric(self, other: PairedLoss, gap: float) -> float:
         """A difference of mean losses as one of the metric, about the mean of both."""
+        middle = (self.mean + other.mean) / 2
+        return self._at(middle + gap / 2) - self._at(middle - gap / 2)
+
+    def _at(self, mean: float) -> float:
+        """The metric where the mean loss is another one."""
         if self._metric.loss is None:
-            return gap if self._metric.direction == "lower" else -gap
-        middle = (self.by_cluster.sum() + other.by_cluster.sum()) / (2 * self.rows)
-        ends = (max(middle + gap / 2, 0.0), max(middle - gap / 2, 0.0))
-        one, two = (float(self._metric.of_means(np.float64(end), *self._others)) for end in ends)
-        return one - two
+            return mean if self._metric.direction == "lower" else -mean
+        return float(self._metric.of_means(np.float64(max(mean, 0.0)), *self._others))
 
 
 def _pseudo_values(metric: Metric, sample: Sample, cluster: np.ndarray, value: float) -> np.ndarray:

@@ -13,7 +13,9 @@ import numpy as np
 
 from .errors import MissingExtraError
 from .metrics import METRICS, Metric, Sample, metrics_for
+from .protocols import PROTOCOLS
 from .results import Curve, Result
+from .samples import split_name
 from .scoring import Score, Scores
 from .storage import write_atomically
 
@@ -148,13 +150,9 @@ def draw_protocol(folder: Path, result: Result) -> None:
         return
     metric, rows = METRICS.get(result.metric), {fit.size: fit.n_train for fit in result.fits}
     if len(rows) > 1:
-        named = {name.partition("@"): scores for name, scores in result.scores.items()}
-        main = next((base for base, at, _ in named if at), "")
-        found = {
-            rows[float(size or 1)]: scores[metric.name] for (base, _, size), scores in named.items() if base == main
-        }
-        figure = figure_of_sizes({result.model.name: dict(sorted(found.items()))}, metric, result.unit)
-        _save(figure, folder / "sizes.png")
+        main = PROTOCOLS.get(result.protocol).main_split
+        found = {rows[size]: result.scores[split_name(main, size)][metric.name] for size in sorted(rows)}
+        _save(figure_of_sizes({result.model.name: found}, metric, result.unit), folder / "sizes.png")
     if len(result.folds) > 1:
         values = {name: scores[metric.name].value for name, scores in result.folds.items()}
         known = {name: value for name, value in values.items() if value is not None}

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from .bootstrap import RESAMPLES, Interval, intervals
-from .metrics import Kind, Metric, Sample, metrics_for
+from .metrics import METRICS, Kind, Metric, Sample, metrics_for
 
 # Below this share of usable predictions a row is shown but not ranked.
 COVERAGE_THRESHOLD = 0.95
@@ -43,7 +43,9 @@ class Scores(BaseModel):
     metrics: dict[str, Score]
 
     def __getitem__(self, name: str) -> Score:
-        return self.metrics.get(name, UNDEFINED)
+        if name not in self.metrics and name in METRICS:
+            return UNDEFINED
+        return self.metrics[name]
 
 
 def usable(prediction: np.ndarray, kind: Kind = "regression") -> np.ndarray:

@@ -44,6 +44,10 @@ class SignFlips:
     critical: float
     flips: int
 
+    def p_value(self, one: int, other: int) -> float:
+        """The p-value of a pair, as the share of flips that it is: in memory they are float32."""
+        return round(float(self.p_values[one, other]) * self.flips) / self.flips
+
 
 @dataclass(frozen=True)
 class PairDifference:

@@ -116,10 +116,10 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
     if not losses:
         return Ranking([], None, 0, 0, None)
     found = sign_flip_test(np.stack([loss.by_cluster for loss in losses]))
-    totals = np.array([loss.by_cluster.sum() for loss in losses])
+    means = np.array([loss.mean for loss in losses])
     order = np.arange(len(losses))
     # A pair is apart only where the loss that is tested orders it as the metric that ranks does.
-    better = (found.p_values < ALPHA) & (order[:, None] < order) & (totals[:, None] < totals)
+    better = (found.p_values < ALPHA) & (order[:, None] < order) & (means[:, None] < means)
     low, high, groups = 1 + better.sum(axis=0), len(losses) - better.sum(axis=1), letters(better | better.T)
     ranks = [
         Rank(
@@ -127,7 +127,7 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
             int(low[index]),
             int(high[index]),
             groups[index],
-            (float(found.p_values[0, index]) if totals[0] < totals[index] else 1.0) if index else None,
+            (found.p_value(0, index) if means[0] < means[index] else 1.0) if index else None,
             loss.minus(losses[0]) if index else None,
         )
         for index, loss in enumerate(losses)
@@ -138,7 +138,7 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
 def resolve_pair(first: Sample, second: Sample, metric: Metric) -> Resolution:
     """What a single comparison of two models on the same rows could have told apart."""
     losses = [PairedLoss(metric, sample) for sample in (first, second)]
-    losses.sort(key=lambda loss: loss.by_cluster.sum())
+    losses.sort(key=lambda loss: loss.mean)
     found = _resolution_of(losses, sign_flip_test(np.stack([loss.by_cluster for loss in losses])))
     assert found is not None
     return found
@@ -168,7 +168,7 @@ def _optimism(losses: Sequence[PairedLoss]) -> float | None:
     centred = by_cluster - by_cluster.mean(axis=1, keepdims=True)
     weights = np.random.default_rng(0).normal(size=(_DRAWS, by_cluster.shape[1]))
     deviations = weights @ centred.T / losses[0].rows  # (draws, models)
-    best = np.argmin(by_cluster.sum(axis=1) / losses[0].rows + deviations, axis=1)
+    best = np.argmin([loss.mean for loss in losses] + deviations, axis=1)
     gaps = deviations[np.arange(_DRAWS), best]
     return float(np.mean([losses[model].better_by(-gap) for model, gap in zip(best, gaps, strict=True)]))
 

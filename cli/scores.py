@@ -149,7 +149,9 @@ def _title(result: Result) -> str:
 def _caption(result: Result) -> str:
     clustered = any(scores.clusters < scores.n for scores in result.scores.values())
     text = "[low, high]: 95 % bootstrap over samples" + (", whole groups at a time" if clustered else "")
-    return text + ("; +-: standard deviation over seeds." if len(result.seeds) > 1 else ".")
+    repeated = any(fit.repeat for fit in result.fits)
+    members = "seeds and repetitions" if repeated else "seeds"
+    return text + (f"; +-: standard deviation over {members}." if repeated or len(result.seeds) > 1 else ".")
 
 
 def _shown_value(value: object) -> str:

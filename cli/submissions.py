@@ -96,10 +96,11 @@ def verify(
     else:
         _print(found, quiet)
     if record:
-        for ledger in dict.fromkeys(ledger_of(one.folder.absolute().parent.parent) for one in all_verified):
-            there = [one for one in all_verified if ledger_of(one.folder.absolute().parent.parent) == ledger]
-            added = record_looks(ledger, there)
-            say(f"{len(added)} looks added to {shown(ledger)}.")
+        by_ledger: dict[Path, list[Verified]] = {}
+        for one in all_verified:
+            by_ledger.setdefault(ledger_of(one.folder.absolute().parent.parent), []).append(one)
+        for ledger, there in by_ledger.items():
+            say(f"{len(record_looks(ledger, there))} looks added to {shown(ledger)}.")
     verdicts = {one["verdict"] for one in found}
     if verdicts != {"verified"}:
         raise SystemExit(1 if "refused" in verdicts else FLAGGED)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..benchmark.plots import figure_of_folds, figure_of_sizes
+from ..benchmark.samples import split_name
 from ..benchmark.scoring import Score
 from ..benchmark.statistics import by_folds
 from ..submissions.rescoring import LeaderboardEntry
@@ -58,10 +59,10 @@ def learning_curves(section: Section) -> list[LearningCurve]:
     return [
         LearningCurve(
             entry.name,
-            {count: entry.scores[_split(reference.main, size)][name] for size, count in sorted(rows.items())},
+            {count: entry.scores[split_name(reference.main, size)][name] for size, count in sorted(rows.items())},
         )
         for entry in _ranked(section)
-        if all(_split(reference.main, size) in entry.scores for size in rows)
+        if all(split_name(reference.main, size) in entry.scores for size in rows)
     ]
 
 
@@ -120,10 +121,6 @@ def _share(before: float, after: float, value: float) -> float:
     if min(before, after, value) > 0:
         before, after, value = (math.log(x) for x in (before, after, value))
     return 1.0 if before == after else (value - before) / (after - before)
-
-
-def _split(main: str, size: float) -> str:
-    return main if size == 1 else f"{main}@{size:g}"
 
 
 def _ranked(section: Section) -> list[LeaderboardEntry]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..baselines.llm.usage import Usage, usage_of
 from ..benchmark.errors import DataError, EcdbenchError, ServiceError
-from ..benchmark.evaluator import fit_keys, make_samples
 from ..benchmark.inputs import depends_on
 from ..benchmark.metrics import Sample
 from ..benchmark.results import Curves, Result, Run, read_run
+from ..benchmark.samples import fit_keys, make_samples
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Scores, score
 from ..benchmark.statistics import Rank
 from ..tasks.catalogue import earlier_tasks

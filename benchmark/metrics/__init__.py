@@ -117,11 +117,6 @@ class Metric:
         if not isinstance(self.kinds, tuple) or not set(self.kinds) <= set(MAIN_METRIC):
             raise ValueError(f"kinds must be a tuple of {', '.join(MAIN_METRIC)} (got {self.kinds!r})")
 
-    @property
-    def best(self) -> float:
-        """The value of a perfect model, where the metric is one of a loss."""
-        return 0.0 if self.direction == "lower" else 1.0
-
     def rows(self, sample: Sample) -> list[np.ndarray]:
         """The loss and the others of each row, each of shape (m, n).
 

@@ -6,6 +6,8 @@ Assoc. 102, 359 (2007)) and, for the miscalibration area, Tran et al. (Mach. Lea
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from . import Metric, Sample
@@ -59,50 +61,41 @@ def _miscalibration_area(sample: Sample, counts: np.ndarray) -> np.ndarray:
     return np.stack(areas)
 
 
-CRPS = Metric(
+_metric = partial(Metric, prominent=False, needs_deviation=True)
+CRPS = _metric(
     "crps",
     "CRPS",
     unit="target",
     loss=_crps,
     help="continuous ranked probability score of the stated normal distribution; the absolute error without one",
-    prominent=False,
-    needs_deviation=True,
     order=210,
 )
-NLL = Metric(
+NLL = _metric(
     "nll",
     "NLL",
     resampled=_negative_log_likelihood,
     help="mean negative log likelihood of the stated normal distribution, nats",
-    prominent=False,
-    needs_deviation=True,
     order=220,
 )
-INTERVAL_COVERAGE = Metric(
+INTERVAL_COVERAGE = _metric(
     "interval_coverage",
     "within 95 %",
     direction="higher",
     resampled=_held,
     help="share of the targets within 1.96 stated deviations of the prediction; 0.95 is right",
-    prominent=False,
-    needs_deviation=True,
     order=230,
 )
-SQUARED_Z = Metric(
+SQUARED_Z = _metric(
     "squared_z",
     "mean z2",
     loss=_squared_z,
     help="mean of (error / stated deviation) squared; 1 is right, more is overconfident",
-    prominent=False,
-    needs_deviation=True,
     order=240,
 )
-MISCALIBRATION = Metric(
+MISCALIBRATION = _metric(
     "miscalibration_area",
     "miscalibration",
     resampled=_miscalibration_area,
     help="area between the calibration curve of stated intervals and the diagonal; 0 is right, 0.5 the worst",
-    prominent=False,
-    needs_deviation=True,
     order=250,
 )

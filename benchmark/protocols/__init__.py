@@ -176,8 +176,9 @@ class _Protocols(Registry[Protocol]):
         given = {}
         for option in options:
             key, _, value = option.partition("=")
-            if not value:
-                raise DataError(f"invalid option of a protocol '{option}': expected NAME=VALUE, as in cv,repeats=3")
+            if not value or key in given:
+                problem = "is there twice" if value else "must be NAME=VALUE, as in cv,repeats=3"
+                raise DataError(f"The option '{option}' of the protocol {base} {problem}.")
             given[key] = value
         return super().get(base).configured(given) if given else super().get(base)
 

@@ -81,7 +81,8 @@ def test_a_learning_curve_learns_from_nested_parts_and_ranks_by_all(data):
     [
         ("cv,repeats=0", r"repeats must be an integer from 1 to 100 \(got '0'\)"),
         ("cv,repeats=many", "repeats must be an integer"),
-        ("cv,repeats", "expected NAME=VALUE, as in cv,repeats=3"),
+        ("cv,repeats", "must be NAME=VALUE, as in cv,repeats=3"),
+        ("cv,repeats=2,repeats=3", "The option 'repeats=3' of the protocol cv is there twice"),
         ("cv,repeat=2", "There is no option of the protocol cv 'repeat'. Did you mean repeats"),
         ("fixed,repeats=2", "It has none"),
         ("leave-cluster-out,by=colour", "by must be one of element, spacegroup"),
