@@ -81,17 +81,19 @@ class PairedLoss:
         p_value = found.p_value(0, 1) if agrees else 1.0
         return Difference(value=value, low=min(ends), high=max(ends), p_value=p_value)
 
-    def better_by(self, loss: float) -> float:
-        """How much better the metric is where the mean loss is less by so much."""
-        change = self._at(self.mean - loss) - self._at(self.mean)
-        return -change if self._metric.direction == "lower" else change
+    def at(self, mean: np.ndarray) -> np.ndarray:
+        """The metric where the mean loss is another one, of the shape of `mean`."""
+        if self._metric.loss is None:
+            return mean if self._metric.direction == "lower" else -mean
+        return self._metric.of_means(np.maximum(mean, 0.0), *self._others)
 
     def detectable(self, worse: PairedLoss, critical: float) -> tuple[float, float]:
         """The smallest difference to a worse model that is found with a power of 80 %: in the metric, and over the
         value of this model (NaN where the metric is no error)."""
-        difference = -self.better_by(-self._paired(worse).detectable(critical))
-        is_error = self._metric.loss is not None and self._metric.direction == "lower" and self._at(self.mean) > 0
-        return difference, difference / self._at(self.mean) if is_error else np.nan
+        gap = self._paired(worse).detectable(critical)
+        now, then = self.at(self.mean + np.array([0.0, gap]))
+        is_error = self._metric.loss is not None and self._metric.direction == "lower" and now > 0
+        return float(abs(then - now)), float((then - now) / now) if is_error else np.nan
 
     def samples_to_separate(self, worse: PairedLoss, critical: float) -> int | None:
         """How many samples it would take to find the observed difference with a power of 80 %."""
@@ -105,14 +107,8 @@ class PairedLoss:
 
     def _in_metric(self, other: PairedLoss, gap: float) -> float:
         """A difference of mean losses as one of the metric, about the mean of both."""
-        middle = (self.mean + other.mean) / 2
-        return self._at(middle + gap / 2) - self._at(middle - gap / 2)
-
-    def _at(self, mean: float) -> float:
-        """The metric where the mean loss is another one."""
-        if self._metric.loss is None:
-            return mean if self._metric.direction == "lower" else -mean
-        return float(self._metric.of_means(np.float64(max(mean, 0.0)), *self._others))
+        one, two = self.at((self.mean + other.mean + np.array([gap, -gap])) / 2)
+        return float(one - two)
 
 
 def _pseudo_values(metric: Metric, sample: Sample, cluster: np.ndarray, value: float) -> np.ndarray:

@@ -132,7 +132,7 @@ def rank_models(samples: Sequence[Sample], metric: Metric) -> Ranking:
         )
         for index, loss in enumerate(losses)
     ]
-    return Ranking(ranks, _resolution_of(losses, found), int(better.sum()), found.flips, _optimism(losses))
+    return Ranking(ranks, _resolution_of(losses, found), int(better.sum()), found.flips, _optimism(losses, metric))
 
 
 def resolve_pair(first: Sample, second: Sample, metric: Metric) -> Resolution:
@@ -159,18 +159,21 @@ def _resolution_of(losses: Sequence[PairedLoss], found: SignFlips) -> Resolution
     )
 
 
-def _optimism(losses: Sequence[PairedLoss]) -> float | None:
-    """How far the model that comes out best lies below its expected loss, on samples like these: losses are drawn from
-    a normal distribution with the observed means and, through random weights of clusters, the observed covariance."""
+def _optimism(losses: Sequence[PairedLoss], metric: Metric) -> float | None:
+    """How much better than its expected value the model looks that comes out best, on samples like these: losses are
+    drawn from a normal distribution with the observed means and, through random weights of clusters, the observed
+    covariance. What a model gains on average without being chosen is not counted."""
     if len(losses) < 2:
         return None
     by_cluster = np.stack([loss.by_cluster for loss in losses])
     centred = by_cluster - by_cluster.mean(axis=1, keepdims=True)
     weights = np.random.default_rng(0).normal(size=(_DRAWS, by_cluster.shape[1]))
-    deviations = weights @ centred.T / losses[0].rows  # (draws, models)
-    best = np.argmin([loss.mean for loss in losses] + deviations, axis=1)
-    gaps = deviations[np.arange(_DRAWS), best]
-    return float(np.mean([losses[model].better_by(-gap) for model, gap in zip(best, gaps, strict=True)]))
+    means = np.array([loss.mean for loss in losses])
+    drawn = means + weights @ centred.T / losses[0].rows  # (draws, models)
+    values = np.stack([loss.at(of_model) for loss, of_model in zip(losses, drawn.T, strict=True)], axis=1)
+    gains = values.mean(axis=0) - values
+    chosen = np.take_along_axis(gains, np.argmin(drawn, axis=1)[:, None], axis=1)
+    return float(chosen.mean()) * (1 if metric.direction == "lower" else -1)
 
 
 def corrected_t_p_value(by_fold: np.ndarray, ratio: float) -> float:

@@ -28,6 +28,7 @@ from .across_tasks import Summary, summaries
 from .curves import sentences
 
 _MOST_NAMED = 8  # rows that are tied with the first
+_NEGLIGIBLE = 0.001  # of the best score
 _MANY = 1_000_000  # samples
 FIRST, TIED, WORSE = "first", "tied with 1st", "worse than 1st"
 
@@ -149,14 +150,15 @@ class Section:
 
     def _of_looks(self) -> Iterator[str]:
         """What it costs that a holdout is looked at more than once."""
-        optimism = self.ranking.optimism
+        metric, optimism = self.reference.metric, self.ranking.optimism
         if self.looks is None or optimism is None:
             return
-        unit = f" {self.unit}" if self.unit and self.reference.metric.unit == "target" else ""
-        yield (
-            f"Because it was chosen here, the best of {len(self.ranking.ranks)} rows looks better than it is by about "
-            f"{optimism:.2g}{unit} on average."
-        )
+        if optimism > _NEGLIGIBLE * abs(self.rows[0].score[metric.name].value or 0.0):
+            unit = f" {self.unit}" if self.unit and metric.unit == "target" else ""
+            yield (
+                f"Because it was chosen here, the best of {len(self.ranking.ranks)} rows looks better than it is by "
+                f"about {optimism:.2g}{unit} on average."
+            )
         entries, times = self.looks
         if times:
             yield f"The ledger counts {times} looks at this holdout by {entries} entries."

@@ -114,6 +114,8 @@ def test_the_best_of_many_looks_better_than_it_is():
     assert 0.5 * expected < observed_too < expected
     far = [scored(target, s * random.normal(size=n)) for s in (0.1, 5, 9)]
     assert abs(rank_models(far, RMSE).optimism) < 0.1 * scale
+    few = models_of(1, n=20)[0]
+    assert rank_models([few, few, few], RMSE).optimism == pytest.approx(0, abs=1e-9)  # there is nothing to choose
     assert rank_models(models[:1], RMSE).optimism is None
 
 

@@ -35,6 +35,7 @@ def test_rows_are_ranked_and_ties_are_said(runs):
     assert rmse == sorted(rmse)
     assert "Tied for 1st" in section.summary and "mean" not in section.summary
     assert "2 of 3 pairs are told apart. This table can separate differences of about " in section.summary
+    assert "Because it was chosen here, the best of 3 rows looks better than it is by about " in section.summary
     assert board.sections[0].summary == ""
 
 

@@ -65,6 +65,13 @@ def test_the_page_draws_them_the_same_each_time(board):
     assert all(b"</svg>" in base64.b64decode(figure) for figure in figures[0])
 
 
+def test_the_page_has_the_scores_of_stated_deviations(board):
+    page = make_page(board)
+    assert "How well 1 rows know their own errors" in page  # the mean states one, the nearest neighbours none
+    value = next(e.score["crps"].value for s in board.sections for e in s.rows if e.name == "mean")
+    assert f"{value:.3g} [" in page
+
+
 def test_a_run_draws_its_own(board):
     drawn = {path.name for path in Path("runs").rglob("*.png")}
     assert drawn == {"sizes.png", "folds.png"}

@@ -47,6 +47,25 @@ def test_the_template_is_a_card_and_the_schema_is_exported(cli, tmp_path):
     assert json.loads(schema.read_text()) == Card.model_json_schema() == json.loads(cli("card", "schema").out)
 
 
+@pytest.mark.parametrize(
+    "protocol", ["cv,repeats=2", "learning-curve", "leave-cluster-out,by=prototype", "leave-cluster-out,by=target"]
+)
+def test_every_protocol_can_be_submitted(cli, tmp_path, card_text, k_vrh, protocol):
+    run = evaluate("composition-forest", k_vrh, protocol=protocol, parameters={"trees": 10}, seeds=2)
+    card = tmp_path / "card.yaml"
+    card.write_text(card_text.replace("seeds: 1", "seeds: 2"))
+    outcome = cli("submit", run.folder, "--card", card, "--out", "entries")
+    assert outcome.code == 0, outcome.err
+    entry = Path("entries/ecd-fcc--k_vrh/honest")
+    assert [folder.name for folder in entry.iterdir() if folder.is_dir()] == [f"{protocol}-official"]
+    (verified,) = verify_entry(entry, References()).runs
+    assert verified.score == run.result.scores[verified.main] and "crps" in verified.score.metrics
+    predictions = entry / f"{protocol}-official" / "predictions.parquet"
+    frame = pd.read_parquet(predictions)
+    frame.iloc[:-1].to_parquet(predictions, index=False)
+    assert "does not hold every prediction of its protocol" in cli("verify", "entries").err
+
+
 def test_runs_become_entries_and_more_runs_join_them(cli, card, k_vrh):
     first = evaluate("knn-composition", k_vrh)
     other = evaluate("knn-composition", "ecd-fcc/band_gap")

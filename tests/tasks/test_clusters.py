@@ -57,6 +57,16 @@ def test_a_dataset_without_the_column(by, sfe_dir):
         plan(by, "sfe", data_dir=sfe_dir)
 
 
+def test_the_command_takes_them_by_name(cli):
+    shown = cli("evaluate", "mean", "-t", "ecd-fcc/k_vrh", "--protocol", "leave-cluster-out", "--by", "spacegroup")
+    assert "protocol leave-cluster-out,by=spacegroup" in shown.out and "Held out one after another" in shown.out
+    repeated = cli("evaluate", "mean", "-t", "ecd-fcc/k_vrh", "--protocol", "cv", "--repeats", 2)
+    assert "protocol cv,repeats=2" in repeated.out and "over seeds and repetitions" in repeated.out
+    wrong = cli("evaluate", "mean", "-t", "ecd-fcc/k_vrh", "--protocol", "cv", "--by", "element")
+    assert wrong.code == 1 and wrong.err.count("\n") == 1
+    assert "There is no option of the protocol cv 'by'. It has repeats." in wrong.err
+
+
 def test_a_run_is_scored_pooled_and_by_cluster(k_vrh):
     run = evaluate("knn-composition", k_vrh, protocol="leave-cluster-out")
     pooled, by_element = run.result.scores["out-of-cluster"], run.result.folds

@@ -55,6 +55,8 @@ def test_what_states_nothing_is_not_scored():
     assert "crps" not in metrics_for("regression") and "crps" in metrics_for("regression", deviations=True)
     assert "crps" not in score(sample(None)).metrics
     assert score(sample(None))["crps"].value is None
+    with pytest.raises(KeyError):
+        score(sample(1.0))["crbs"]
     assert score(sample(1.0))["crps"].low is not None
 
 
