@@ -129,7 +129,7 @@ class Section:
         """Names of the rows that are tied with the first, the first included."""
         return [entry.name for entry in self.rows if standing(entry) in (FIRST, TIED)]
 
-    @property
+    @cached_property
     def summary(self) -> str:
         """The section in plain sentences."""
         resolution = self.ranking.resolution
