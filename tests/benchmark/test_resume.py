@@ -139,7 +139,7 @@ def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert said == "Interrupted. What was finished is kept: the same command continues from there.\n"
     before = fits()
     subprocess.run(command, env=os.environ, capture_output=True, check=True)
