@@ -25,6 +25,9 @@ _PACKAGES = (
     "accelerate",
     "openai",
 )
+# A repository's own configuration may name programs: a monitor of files, hooks that run when the index is refreshed.
+_INERT_GIT = ("-c", "core.fsmonitor=", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
+_OWN_SCOPES = ("system", "global", "command")
 
 
 @cache
@@ -64,13 +67,22 @@ def is_main_process() -> bool:
 
 
 def _commit(folder: Path) -> str | None:
-    """The git commit of a folder, with `+dirty` where there are changes; None outside a repository."""
+    """The git commit of a folder, with `+dirty` where there are changes and `+unknown` where that cannot be seen; None
+    outside a repository. The folder may be a stranger's: no program that its configuration names is run."""
+
+    environment = os.environ | {"GIT_ALLOW_PROTOCOL": "none"}  # what is missing is not fetched
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        command = ["git", *_INERT_GIT, "-C", str(folder), *arguments]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10, env=environment)
+        return found.stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain") else "")
+        commit = git("rev-parse", "HEAD")
+        settings = git("config", "--show-scope", "--name-only", "--list").splitlines()
+        if any(line.split("\t")[-1].startswith("filter.") for line in settings if not line.startswith(_OWN_SCOPES)):
+            return f"{commit}+unknown"  # comparing files would run the repository's filters
+        changed = git("status", "--porcelain", "--ignore-submodules=all")
+        return f"{commit}+dirty" if changed else commit
     except (OSError, subprocess.SubprocessError):
         return None

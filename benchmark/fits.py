@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
+from .credentials import redact
 from .environment import package_versions
 from .errors import ModelError
 from .predictor import RunContext
@@ -159,7 +160,7 @@ class FitStore:
 
     def write(self, outputs: FitOutputs) -> None:
         """Mark a fit as finished."""
-        write_text(self.path(outputs.record.key) / "fit.json", outputs.model_dump_json())
+        write_text(self.path(outputs.record.key) / "fit.json", redact(outputs.model_dump_json()))
 
 
 def folder_name(key: FitKey) -> str:

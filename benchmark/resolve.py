@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from .adapters import PredictionsFile, SklearnPredictor, read_predictions
+from .credentials import refuse_credentials
 from .errors import EcdbenchError, ModelError, unknown_name
 from .inputs import check_inputs
 from .registry import Registry
@@ -42,6 +43,9 @@ class Model:
         inputs: the inputs it says it looks at; None where it does not say.
         ids: the ids it can predict, where they are limited.
         asks_service: whether it uses a service, so that each prediction costs something.
+
+    Raises:
+        ModelError: a parameter holds a key; parameters are published.
     """
 
     name: str
@@ -52,6 +56,9 @@ class Model:
     inputs: tuple[str, ...] | None = None
     ids: frozenset[str] | None = field(default=None, repr=False)
     asks_service: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_credentials(self.parameters)
 
 
 # Registered models are classes, and are made afresh for each fit: only the entry points are used.

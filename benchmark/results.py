@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from .credentials import redact
 from .differences import Difference
 from .errors import DataError
 from .metrics import Kind
 from .predictor import LearningCurve
 from .protocols import FitKey
 from .scoring import Scores
-from .storage import write_atomically, write_text
+from .storage import clear_parts, write_atomically, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,6 +282,7 @@ def write_run(
         probes: predictions of altered inputs, with a column `probe`.
         curves: learning curves, where there are any.
     """
+    clear_parts(folder)
     tables = {PREDICTIONS: predictions} | ({} if probes is None else {PROBES: probes})
     for name, table in tables.items():
         write_atomically(folder / name, partial(table.to_parquet, index=False))
@@ -288,7 +290,7 @@ def write_run(
         (folder / CURVES).unlink(missing_ok=True)
     else:
         write_text(folder / CURVES, curves.model_dump_json() + "\n")
-    write_text(folder / RESULT, result.model_dump_json(indent=1) + "\n")
+    write_text(folder / RESULT, redact(result.model_dump_json(indent=1)) + "\n")
     return Run(folder, result)
 
 

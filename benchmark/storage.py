@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+_PART = ".part"
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to fill, moved into place in one step at the end of the block.
+    """A part file beside `path` to fill, moved into place in one step at the end of the block.
+
+    The part file has one name, so the next writer takes over what a killed one left; two that live take turns.
 
     Raises:
         OSError: the folder cannot be written; `path` is then as it was.
@@ -23,18 +27,49 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    part = path.with_name(f".{path.name}{_PART}")
+    handle = _claim(part)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
+        yield part
+        with part.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
+        part.replace(path)
+    except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+            part.unlink()
+        raise
+    finally:
+        os.close(handle)
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove the part files in a folder that nobody is writing any more."""
+    for part in folder.glob(f".*{_PART}"):
+        with contextlib.suppress(OSError):
+            handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+            finally:
+                os.close(handle)
+
+
+def _claim(part: Path) -> int:
+    """A descriptor of an empty part file that holds its lock, which ends with the process."""
+    while True:
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # less the umask
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), part.stat()):  # no other writer has moved it away meanwhile
+                os.ftruncate(handle, 0)
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -36,12 +36,14 @@ class Tuning:
         best: the best parameters found.
         score: their out-of-fold score by the metric that ranks.
         study: Optuna's study.
+        mended: whether an unfinished last line of the study's log, which an interrupt or a full disk left, was removed.
     """
 
     folder: Path
     best: dict[str, Any]
     score: float
     study: optuna.Study = field(repr=False)
+    mended: bool = False
 
 
 def tune(
@@ -96,9 +98,11 @@ def _tune(
 
     folder, metric = setting.out.parent, METRICS.get(data.task.main_metric)
     main = PROTOCOLS.get(setting.protocol).main_split
+    log = folder / "study.log"
+    mended = _mend(log)
     study = optuna.create_study(
         study_name=model.name,
-        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
+        storage=JournalStorage(JournalFileBackend(str(log))),
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=0),
         direction="minimize" if metric.direction == "lower" else "maximize",
@@ -133,7 +137,30 @@ def _tune(
         reason = study.trials[-1].user_attrs.get("failure", "unknown")
         raise ModelError(f"All {trials} trials failed; the last one: {reason}")
     _write(study, folder, model, metric.name)
-    return Tuning(folder, dict(study.best_params), float(study.best_value), study)
+    return Tuning(folder, dict(study.best_params), float(study.best_value), study, mended)
+
+
+def _mend(log: Path) -> bool:
+    """Remove what a process that died while it was writing left: an unfinished last line, and the lock of the log.
+    Whether there was such a line."""
+    log.with_name(f"{log.name}.lock").unlink(missing_ok=True)
+    if not log.is_file():
+        return False
+    content = log.read_bytes()
+    lines = content.splitlines(keepends=True)
+    while lines and not _is_record(lines[-1]):
+        del lines[-1]
+    whole = b"".join(lines)
+    if len(whole) < len(content):
+        write_atomically(log, lambda path: path.write_bytes(whole))
+    return len(whole) < len(content)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _key(model: Model, data: TaskData, ranges: Mapping[str, Range], setting: Setting) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import DataDir, Json
+from .options import DataDir, Download, Json
 
 if TYPE_CHECKING:
     from ..benchmark.differences import Difference
@@ -24,7 +24,7 @@ _FORMATS = ("terminal", "markdown", "csv", "json", "html")
 
 
 @commands.command(epilog="Example: ecdbench show runs/sfe/pixel-ridge-cv-official-1a2b3c4d")
-def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
+def show(run: Path, data_dir: DataDir = None, download: Download = False, json: Json = False) -> None:
     """Show a run: scores of every split, largest errors, time, provenance."""
     from ..benchmark.results import Run
     from ..submissions.reference import References
@@ -32,7 +32,7 @@ def show(run: Path, data_dir: DataDir = None, json: Json = False) -> None:
     from .output import print_table, say
     from .scores import print_result
 
-    entry = rescore(run, References(data_dir))
+    entry = rescore(run, References(data_dir, download))
     result = entry.result.model_copy(update={"scores": dict(entry.scores)})
     if json:
         say(result.model_dump_json(indent=1))
@@ -60,6 +60,7 @@ def compare(
         Path | None, typer.Option(help="Of two runs: folder for a parity plot and a csv file of all samples.")
     ] = None,
     data_dir: DataDir = None,
+    download: Download = False,
     json: Json = False,
 ) -> None:
     """Compare a run with others on the same samples, by a cluster sign-flip test of each pair.
@@ -70,7 +71,7 @@ def compare(
     from ..submissions.reference import References
     from ..submissions.rescoring import rescore
 
-    references = References(data_dir)
+    references = References(data_dir, download)
     rest = [other for other in others if other.resolve() != first.resolve()] or others
     if len(rest) == 1:
         _compare_two(rescore(first, references), rescore(rest[0], references), out, json)
@@ -99,11 +100,13 @@ def leaderboard(
     out: Annotated[Path | None, typer.Option(help="File to write; html goes to leaderboard.html by default.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Show the html board on this machine, in a browser.")] = False,
     data_dir: DataDir = None,
+    download: Download = False,
 ) -> None:
     """Rank models. Every number is recomputed from predictions; ranks are among the rows shown."""
     from ..benchmark.errors import EcdbenchError, unknown_name
     from ..leaderboard.board import make_board
     from ..leaderboard.formats import to_csv, to_json, to_markdown
+    from ..submissions.reference import References
     from .output import progress_bars
 
     wanted = _filter(task, inputs, text, pretrained)
@@ -118,7 +121,7 @@ def leaderboard(
     if absent := [str(root) for root in roots if not root.is_dir()]:
         raise EcdbenchError(f"There is no folder {absent[0]}; give one with runs that `ecdbench evaluate` made.")
     with progress_bars(quiet=False) as (progress, _):
-        board = make_board(roots, wanted, data_dir, progress)
+        board = make_board(roots, wanted, References(data_dir, download), progress)
     if not board.sections:
         _report_empty(board, wanted, roots)
     if format == "terminal":

@@ -90,9 +90,8 @@ def build(
     What is finished is kept; an interrupted build continues where it stopped: give the same command again. Exits with
     3 where some crystals failed for now, and may succeed at another try.
     """
-    from ..api import default_cache
+    from ..benchmark.user_folders import default_cache, default_data_dir
     from ..tasks.builder.assembly import build_dataset, check_output_folder
-    from ..tasks.catalogue import default_data_dir
 
     folder = (out or default_data_dir() / what.dataset).absolute()
     check_output_folder(folder)  # before anything is asked for, or written there

@@ -27,6 +27,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder of datasets that are not packaged, such as sfe. [env: ECDBENCH_DATA]"),
 ]
+Download = Annotated[bool, typer.Option("--download", help="Fetch from the Hub the datasets that runs were made on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print json, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the location of the result.")]
 RunsFolder = Annotated[Path, typer.Option("--out", help="Run folders are made inside.")]

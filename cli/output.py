@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def run_app(app: Callable[..., Any]) -> None:
 
     `--debug`, anywhere, shows the traceback instead.
     """
+    from ..benchmark.credentials import redact
+
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
@@ -100,11 +103,12 @@ def run_app(app: Callable[..., Any]) -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - shown, but without the user's keys
         sentence = _sentence(error)
         if debug or sentence is None:
-            raise
-        warn(f"Error: {sentence}")
+            warn(redact("".join(traceback.format_exception(error))))
+        else:
+            warn(f"Error: {redact(sentence)}")
         raise SystemExit(1) from None
 
 

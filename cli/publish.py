@@ -38,7 +38,7 @@ def publish(
     """
     import tempfile
 
-    from ..tasks.catalogue import default_data_dir
+    from ..benchmark.user_folders import default_data_dir
     from ..tasks.hub.hub_client import check_repository_name
     from ..tasks.hub.push import push_dataset, stage_dataset
     from .output import say, shown
@@ -72,10 +72,11 @@ def _publish_board(repository: str, data_dir: Path | None, private: bool, staged
     from ..leaderboard.board import make_board
     from ..leaderboard.space import push_space, stage_space
     from ..submissions.entry import accepted_entries
+    from ..submissions.reference import References
     from .output import progress_bars, say, shown
 
     with progress_bars(quiet=False) as (progress, _):
-        board = make_board([accepted_entries()], None, data_dir, progress)
+        board = make_board([accepted_entries()], None, References(data_dir), progress)
     if board.left_out:
         raise EcdbenchError(
             f"{len(board.left_out)} entries cannot be shown, and a board without them is not published; the first: "

@@ -71,7 +71,8 @@ def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
 @tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
 def tasks_rows(task: str, data_dir: DataDir = None) -> None:
     """The rows of a task as csv: id, formula, group, splits and folds; no targets."""
-    from ..tasks.catalogue import default_data_dir, find_task
+    from ..benchmark.user_folders import default_data_dir
+    from ..tasks.catalogue import find_task
 
     found = find_task(task)
     dataset = found.dataset
@@ -99,8 +100,8 @@ def audit(
 
     Models are fitted (a minute or so); an interrupted audit continues where it stopped.
     """
-    from ..api import default_cache
     from ..benchmark.storage import write_text
+    from ..benchmark.user_folders import default_cache
     from ..leaderboard.audit.report import audit_task
     from .output import progress_bars, say, shown
 
@@ -130,7 +131,7 @@ def fetch(
 ) -> None:
     """Download a dataset that is not packaged; each file is checked, an interrupt loses at most one."""
     from ..benchmark.errors import EcdbenchError, unknown_name
-    from ..tasks.catalogue import default_data_dir
+    from ..benchmark.user_folders import default_data_dir
     from ..tasks.datasets import DATASETS, Downloadable
     from .output import progress_bars, say
 
@@ -148,7 +149,8 @@ def fetch(
 def _facts(reference: str, data_dir: Path | None) -> dict[str, Any]:
     """Everything about a task, as plain values."""
     from ..benchmark.inputs import InputOptions, offered_inputs
-    from ..tasks.catalogue import default_data_dir, find_task
+    from ..benchmark.user_folders import default_data_dir
+    from ..tasks.catalogue import find_task
 
     data_dir = data_dir or default_data_dir()
     found = find_task(reference)

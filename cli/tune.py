@@ -65,13 +65,15 @@ def tune(
     from ..benchmark.metrics import METRICS
     from ..benchmark.ranges import search_ranges
     from ..benchmark.tune import tune as search_parameters
-    from .output import print_table, progress_bars, say, shown
+    from .output import print_table, progress_bars, say, shown, warn
 
     resolved, data = run.resolve(model), run.load()
     ranges = search_ranges(resolved, _search_texts(search or []))
     with redirect_stdout(sys.stderr), progress_bars(quiet or json) as (progress, steps):
         setting = make_setting(seeds, run.device, out, protocol="cv", service=run.service(), step_progress=steps)
         found = search_parameters(resolved, data, ranges, trials, setting, progress)
+    if found.mended:
+        warn("The last line of the study's log was incomplete and was removed; the trial it belonged to was run again.")
     best = {**resolved.parameters, **found.best}
     command = f"ecdbench evaluate {model} --task {run.task}" + run.flags(best)
     metric = METRICS.get(data.task.main_metric)

@@ -200,7 +200,10 @@ class Board:
 
 
 def make_board(
-    roots: Sequence[Path], wanted: Filter | None = None, data_dir: Path | None = None, progress: Progress = silent
+    roots: Sequence[Path],
+    wanted: Filter | None = None,
+    references: References | None = None,
+    progress: Progress = silent,
 ) -> Board:
     """Recompute every entry and run under `roots`, and rank them among the rows that are shown.
 
@@ -209,13 +212,14 @@ def make_board(
     Args:
         roots: folders of entries or of runs.
         wanted: which rows are shown; all by default.
-        data_dir: where datasets that are not packaged are.
+        references: loads the tasks.
         progress: called with how many are done, how many there are, and the next one's name.
     """
+    references = references or References()
     left_out: list[str] = []
     groups: dict[tuple[str, str, str, str], list[LeaderboardEntry]] = {}
     with one_thread():
-        for entry in gather(roots, References(data_dir), wanted or Filter(), left_out, progress):
+        for entry in gather(roots, references, wanted or Filter(), left_out, progress):
             result = entry.result
             key = (result.task, _version(entry.reference), result.split, result.protocol)
             groups.setdefault(key, []).append(entry)

@@ -18,8 +18,9 @@ from ..benchmark.plots import as_svg, calibration, has_matplotlib
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..benchmark.signflip import ALPHA
 from ..benchmark.task import SPLITS, TaskData
+from ..benchmark.user_folders import default_data_dir
 from ..submissions.rescoring import LeaderboardEntry
-from ..tasks.catalogue import default_data_dir, find_task, load_task, task_ids
+from ..tasks.catalogue import find_task, load_task, task_ids
 from .audit.report import Audit, packaged_audit
 from .audit.targets import audit_targets
 from .board import FIRST, TIED, WORSE, Board, Section, standing
@@ -102,13 +103,13 @@ def _task(identifier: str, name: str, sections: list[Section], data_dir: Path) -
 
 def _facts(task: str, data_dir: Path) -> list[tuple[str, str]]:
     """What readers should know of a task's data, as names and texts; fewer where the data are not here."""
-    found = find_task(task)
+    found = find_task(task, offline=True)
     facts, target = found.dataset.facts, found.target
     unit = f" ({target.unit})" if target.unit else ""
     first = [("dataset", facts.title), ("target", f"{target.description}{unit}")]
     last = [("provenance", facts.provenance), ("license", facts.license), ("to cite", facts.citation)]
     try:
-        data = load_task(task, data_dir=data_dir)
+        data = load_task(task, data_dir=data_dir, offline=True)
     except EcdbenchError:
         return first + last
     return [*first, *_facts_of_rows(data, facts.group), *last]

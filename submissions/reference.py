@@ -14,7 +14,8 @@ from ..benchmark.metrics import METRICS, Metric, Sample
 from ..benchmark.protocols import PROTOCOLS, Fit, FitKey, Protocol, learning_ids
 from ..benchmark.statistics import Folds
 from ..benchmark.task import TaskData
-from ..tasks.catalogue import default_data_dir, find_task, load_task
+from ..benchmark.user_folders import default_data_dir
+from ..tasks.catalogue import find_task, load_task
 
 
 class PredictionKey(NamedTuple):
@@ -143,9 +144,11 @@ class References:
 
     Attributes:
         data_dir: where datasets that are not packaged are.
+        downloads: whether datasets that runs name are fetched from the Hub; a run may be a stranger's.
     """
 
     data_dir: Path | None = None
+    downloads: bool = False
     _loaded: dict[tuple[str, str], TaskData] = field(default_factory=dict, repr=False)
     _known: dict[tuple[str, str, str], Reference] = field(default_factory=dict, repr=False)
 
@@ -169,6 +172,8 @@ class References:
         key = (source, split, protocol)
         if key not in self._known:
             if (source, split) not in self._loaded:
-                self._loaded[source, split] = load_task(source, split=split, data_dir=self.data_dir)
+                self._loaded[source, split] = load_task(
+                    source, split=split, data_dir=self.data_dir, offline=not self.downloads
+                )
             self._known[key] = Reference(self._loaded[source, split], PROTOCOLS.get(protocol))
         return self._known[key]

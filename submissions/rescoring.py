@@ -208,7 +208,7 @@ def _same_data(run: Run, references: References) -> Reference:
             found = references.get(source, result.split, result.protocol)
             changed = changed_column(result, found) if found.data.task.id == result.task else "task"
         except EcdbenchError as error:
-            failure = failure or error
+            failure = error if isinstance(error, ServiceError) else failure or error
             continue
         if changed is None:
             return found

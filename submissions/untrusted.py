@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import signal
 import unicodedata
 from collections.abc import Callable, Hashable
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ..benchmark.child_processes import spawn_context
 from ..benchmark.errors import DataError
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def isolated(read: Callable[..., T], *arguments: Any) -> T:
         DataError: the process died, or did not answer in time.
     """
     if not _pools:
-        _pools.append(ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare))
+        _pools.append(ProcessPoolExecutor(1, spawn_context(), _prepare))
     try:
         return _pools[0].submit(read, *arguments).result(_MOST_SECONDS)
     except (BrokenProcessPool, TimeoutError) as error:

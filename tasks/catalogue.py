@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -13,6 +12,7 @@ from typing import Any
 from ..benchmark.errors import DataError, unknown_name
 from ..benchmark.inputs import InputOptions
 from ..benchmark.task import SPLITS, Target, Task, TaskData
+from ..benchmark.user_folders import default_data_dir
 from .datasets import DATASETS, DatasetDefinition
 from .datasets.folder import MANIFEST, FolderDefinition
 from .datasets.releases import Release, releases_in
@@ -38,21 +38,12 @@ class TaskRef:
         return self.dataset.name if isinstance(self.dataset, Release) else ""
 
 
-def default_data_dir() -> Path:
-    """Where datasets that are not packaged are: `ECDBENCH_DATA`, or a folder in the user's cache."""
-    if folder := os.environ.get("ECDBENCH_DATA"):
-        return Path(folder)
-    import platformdirs
-
-    return platformdirs.user_cache_path("ecdbench") / "data"
-
-
 def task_ids() -> list[str]:
     """Every task of the datasets known by name, as it is written on the command line."""
     return [one.facts.task_id(target) for one in DATASETS.all().values() for target in one.facts.targets]
 
 
-def find_dataset(reference: str) -> DatasetDefinition:
+def find_dataset(reference: str, offline: bool = False) -> DatasetDefinition:
     """A dataset by name, a release of it as in `ecd-fcc@1`, a folder, or `ORG/NAME@COMMIT` on the Hugging Face Hub.
 
     Raises:
@@ -71,7 +62,7 @@ def find_dataset(reference: str) -> DatasetDefinition:
     if "@" in reference:
         from .hub.download import download
 
-        folder = download(reference)
+        folder = download(reference, offline)
         return FolderDefinition(folder, f"Delete {folder.parents[1]} and load the dataset again from the Hub.")
     known = DATASETS.names()
     remedy = f"Available: {', '.join(known)}, folders with a {MANIFEST}, and ORG/NAME@COMMIT on the Hub."
@@ -85,7 +76,7 @@ def earlier_tasks(task: str) -> list[str]:
     return [f"{dataset}@{one.name}{slash}{target}" for one in releases]
 
 
-def find_task(reference: str) -> TaskRef:
+def find_task(reference: str, offline: bool = False) -> TaskRef:
     """A task by its id, or by a dataset's folder or `ORG/NAME@COMMIT` followed by `/TARGET`.
 
     Raises:
@@ -93,7 +84,7 @@ def find_task(reference: str) -> TaskRef:
         ServiceError: as `find_dataset` says.
     """
     source, name = _split_reference(reference)
-    dataset = find_dataset(source)
+    dataset = find_dataset(source, offline)
     source = str(Path(source).resolve()) if source not in DATASETS and "@" not in source else source
     targets = {target.name: target for target in dataset.facts.targets}
     if len(targets) == 1 and name in ("", *targets):
@@ -111,6 +102,7 @@ def load_task(
     channel: str | None = None,
     split: str | None = None,
     data_dir: Path | str | None = None,
+    offline: bool = False,
 ) -> TaskData:
     """Load a task. Each column is checked against its hash when it is first read.
 
@@ -121,6 +113,7 @@ def load_task(
         channel: density channel; the dataset's first by default.
         split: split scheme; `official` by default.
         data_dir: where datasets that are not packaged are; `ECDBENCH_DATA` or the user's cache by default.
+        offline: take a dataset on the Hub from its cache on this machine, or not at all.
 
     Returns:
         The rows that have the target, without their targets; `only` chooses among the inputs, large ones as well.
@@ -133,7 +126,7 @@ def load_task(
         >>> data = load_task("ecd-fcc/k_vrh", text="single")
         >>> train = data.labelled(data.splits["train"])
     """
-    found = find_task(task)
+    found = find_task(task, offline)
     definition = _definition(found)
     channel, split = channel or definition.channels[0], split or definition.schemes[0]
     for kind, name, known in (

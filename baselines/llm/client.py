@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ...benchmark.credentials import redact, remember_credential
 from ...benchmark.errors import MissingExtraError, ModelError
 from .failures import TransientError, error_message, is_too_long, translate_error
 from .replies import Answer, Completion, read_completion
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"  # the openai package insists on a key
-_MIN_KEY_LENGTH = 8  # shorter ones are everyday words and are not looked for in texts
 _MAX_QUOTE = 300  # characters of the endpoint's own words in a message
 # Fields that not every endpoint accepts, with the words by which an error message refers to them.
 _OPTIONAL_FIELDS = {
@@ -66,6 +66,7 @@ def read_key(variable: str, url: str) -> str:
         )
     if not key.isprintable() or not key.isascii() or " " in key:
         raise ModelError(f"The value of {variable} is not an API key: it contains spaces or non-ASCII characters.")
+    remember_credential(key)
     return key or _NO_KEY
 
 
@@ -160,18 +161,15 @@ class Endpoint:
 
     def scrub(self, text: object) -> str:
         """Words of the endpoint for a message: short, on one line, without the key."""
-        return self._without_key(" ".join(str(text).split()))[:_MAX_QUOTE].rstrip(".")
+        return redact(" ".join(str(text).split()))[:_MAX_QUOTE].rstrip(".")
 
     def scrubbed(self, value: Any) -> Any:
         """A JSON value without the key, in case the endpoint echoes it."""
         if isinstance(value, dict):
-            return {name: self.scrubbed(item) for name, item in value.items()}
+            return {redact(name): self.scrubbed(item) for name, item in value.items()}
         if isinstance(value, list):
             return [self.scrubbed(item) for item in value]
-        return self._without_key(value) if isinstance(value, str) else value
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if len(self._key) >= _MIN_KEY_LENGTH else text
+        return redact(value) if isinstance(value, str) else value
 
     def _parse(self, text: str) -> tuple[dict[str, Any], Completion]:
         """The completion in a response with status 200, as JSON and read."""

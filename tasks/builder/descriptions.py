@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from ...benchmark.child_processes import module_command
 from ...benchmark.errors import MissingExtraError
 from ...benchmark.storage import write_text
 from .crystal import CrystalError
@@ -105,7 +106,7 @@ class Describer:
 
 def _start_child() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        module_command(__name__),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ...benchmark.child_processes import module_command
 from .crystal import CrystalError
 
 # Starting moments (muB), ferromagnetic; the second table only next to an anion.
@@ -79,7 +80,7 @@ def compute_density(sample_id: str, structure: dict[str, Any], settings: DftSett
 def _in_child(request: dict[str, Any]) -> tuple[dict[str, str], bytes | None]:
     with tempfile.TemporaryDirectory(prefix="ecdbench-dft-") as folder:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, folder],
+            module_command(__name__, folder),
             stdin=subprocess.PIPE,
             bufsize=0,  # nothing is left to write when the pipe is closed
             stdout=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from ...benchmark.credentials import remember_credential
 from ...benchmark.errors import DataError, EcdbenchError, MissingExtraError
 from ..datasets.mp_fcc import PROPERTIES
 from .crystal import BROKEN_DENSITY, BusyError, Crystal, CrystalError
@@ -77,6 +78,7 @@ def read_key(file: Path | None) -> SecretStr:
             f"{where} does not hold a Materials Project key: it has {len(key)} characters, but a key has {_KEY_LENGTH} "
             f"letters and digits; {_GET_A_KEY}."
         )
+    remember_credential(key)
     return SecretStr(key)
 
 

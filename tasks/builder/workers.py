@@ -16,6 +16,7 @@ from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExec
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
+from ...benchmark.child_processes import spawn_context
 from ...benchmark.errors import DataError, MissingExtraError, ServiceError
 
 _ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+")
@@ -67,8 +68,7 @@ class LocalPool:
 
     def _start(self) -> ProcessPoolExecutor:
         """Processes are spawned, so that they inherit no half-copied thread or connection."""
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.slots, mp_context=context, initializer=_start_worker)
+        return ProcessPoolExecutor(self.slots, mp_context=spawn_context(), initializer=_start_worker)
 
 
 def _start_worker() -> None:

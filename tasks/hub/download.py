@@ -14,11 +14,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FILES = ["*.parquet", "*.json", "README.md", "eval.yaml"]
 
 
-def download(reference: str) -> Path:
+def download(reference: str, offline: bool = False) -> Path:
     """The folder of a dataset at one commit, downloaded or from the Hub's cache.
 
     Args:
         reference: `ORG/NAME@COMMIT`, COMMIT being the 40 digits of a commit, since a branch or a tag may move.
+        offline: take it from the cache or not at all.
 
     Raises:
         DataError: the reference is not pinned, or there is no such repository or commit.
@@ -31,11 +32,13 @@ def download(reference: str) -> Path:
     if not _COMMIT.fullmatch(commit):
         raise DataError(
             f"'{reference}' is not pinned to a commit; write {repository}@ and its 40 digits, as `ecdbench publish` "
-            f"prints them.{_newest(repository)}"
+            f"prints them.{'' if offline else _newest(repository)}"
         )
     try:
-        folder = snapshot(repository, _FILES, repo_type="dataset", revision=commit)
+        folder = snapshot(repository, _FILES, repo_type="dataset", revision=commit, offline=offline)
     except HubUnavailableError as error:
+        if offline:
+            raise ServiceError(f"{reference} is on the Hub and not on this machine; --download fetches it.") from error
         raise ServiceError(
             f"{error.reason}, and the cache does not hold this commit of {repository} completely; {error.remedy}."
         ) from error

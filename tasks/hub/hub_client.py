@@ -74,7 +74,12 @@ def check_repository_name(repository: str) -> None:
 
 
 def snapshot(
-    repository: str, patterns: Sequence[str], *, repo_type: str = "model", revision: str | None = None
+    repository: str,
+    patterns: Sequence[str],
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    offline: bool = False,
 ) -> Path:
     """The folder with a repository's matching files, downloaded unless the cache holds them.
 
@@ -86,6 +91,7 @@ def snapshot(
         patterns: of the files.
         repo_type: `model` or `dataset`.
         revision: a commit; the newest by default.
+        offline: ask nobody; the cache holds it or not.
 
     Raises:
         HubNotFoundError: there is no such repository or commit, or it is not accessible.
@@ -98,7 +104,12 @@ def snapshot(
     with _translated_errors(repository, revision):
         return Path(
             snapshot_download(
-                repository, repo_type=repo_type, revision=revision, allow_patterns=list(patterns), endpoint=endpoint()
+                repository,
+                repo_type=repo_type,
+                revision=revision,
+                allow_patterns=list(patterns),
+                endpoint=endpoint(),
+                local_files_only=offline,
             )
         )
 

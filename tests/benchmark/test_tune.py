@@ -177,3 +177,14 @@ class Shy:
     found = cli("tune", write_model(source), "--task", "ecd-fcc/k_vrh", *search)
     assert found.code == 0, found.err
     assert json.loads(found.out)["best"]["courage"] > 0.5
+
+
+def test_a_torn_log_goes_on(cli, write_model, tmp_path):
+    model, out = write_model(MODEL), tmp_path / "tuning"
+    assert cli("tune", model, *TASK, "--trials", 2, "--out", out, "-q").code == 0
+    log = study_folder(out) / "study.log"
+    log.write_bytes(log.read_bytes() + b'{"op_code":6,"worker_id":"a\n' + b'{"op_code":')
+    log.with_name("study.log.lock").symlink_to("gone")
+    found = cli("tune", model, *TASK, "--trials", 3, "--out", out)
+    assert found.code == 0 and "the study's log was incomplete" in found.err
+    assert len((log.parent / "trials.csv").read_text().splitlines()) == 4

@@ -11,6 +11,7 @@ from ecdbench.leaderboard.board import Filter, make_board, standing
 from ecdbench.leaderboard.compare import compare, verdict
 from ecdbench.leaderboard.formats import to_csv, to_json, to_markdown
 from ecdbench.leaderboard.reported import reported
+from ecdbench.submissions.reference import References
 from ecdbench.submissions.rescoring import label, rescore
 
 
@@ -106,7 +107,7 @@ def test_literature_values_are_marked(sfe_dir):
     assert {"0.87", "0.89", "0.93", "0.57"} <= {entry.r2 for entry in reported("sfe")}
     assert reported("ecd-fcc/k_vrh") == []
     evaluate("mean", load_task("sfe", data_dir=sfe_dir))
-    assert "reported, not recomputed" in to_markdown(make_board([Path("runs")], data_dir=sfe_dir))
+    assert "reported, not recomputed" in to_markdown(make_board([Path("runs")], references=References(sfe_dir)))
 
 
 def test_what_compare_writes(cli, k_vrh):

@@ -129,7 +129,7 @@ def browser():
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, sfe_dir):
     """The board of the accepted entries, real runs on real data, as a file on disk."""
-    board = make_board([accepted_entries()], data_dir=sfe_dir)
+    board = make_board([accepted_entries()], references=References(sfe_dir))
     assert not board.left_out
     file = tmp_path_factory.mktemp("page") / "board.html"
     file.write_text(make_page(board, sfe_dir))
@@ -217,3 +217,15 @@ def test_without_a_script_everything_is_there(browser, real):
     page.goto(address)
     assert page.locator("tr[data-id]").filter(visible=True).count() == sum(len(s.rows) for s in board.sections)
     context.close()
+
+
+def test_the_board_of_a_dataset_of_ones_own(cli, tmp_path):
+    folder = tmp_path / "here" / "built" / "my"
+    shutil.copytree(Path(str(accepted_entries())).parents[1] / "tasks" / "data" / "ecd-fcc", folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"id": "ecd-fcc"', '"id": "my"').replace('"ecd-fcc"', '"my"', 1))
+    assert cli("evaluate", "mean", "--task", "built/my/k_vrh", "-q").code == 0
+    for arguments in (("--format", "html"), ("--format", "markdown"), ()):
+        made = cli("leaderboard", "runs", *arguments)
+        assert made.code == 0, made.err
+    assert "electron densities of face-centred-cubic crystals" in Path("leaderboard.html").read_text()

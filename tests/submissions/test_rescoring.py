@@ -72,3 +72,18 @@ def test_a_record_of_another_kind_is_refused(run, content):
     (run.folder / "result.json").write_text(content)
     with pytest.raises(DataError, match="not a result of schema 2"):
         rescore(run.folder)
+
+
+@pytest.mark.parametrize("field", ["source", "task"])
+def test_a_run_does_not_send_anybody_to_the_hub(field, cli, k_vrh, monkeypatch):
+    """A result may be a stranger's; what it names is fetched, with the user's token, only on request."""
+    run = evaluate("mean", k_vrh)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody is there: a request would fail otherwise
+    elsewhere = f"somebody/densities@{'0' * 40}/k_vrh"
+    record = json.loads((run.folder / "result.json").read_text())
+    record |= {"columns": record["columns"] | {"k_vrh": "0" * 64}, field: elsewhere}
+    (run.folder / "result.json").write_text(json.dumps(record))
+    for command in (("show", run.folder), ("compare", run.folder, run.folder), ("leaderboard", "runs")):
+        said = cli(*command)
+        assert "is on the Hub and not on this machine; --download fetches it" in said.err, said.err
+    assert "does not answer" in cli("show", run.folder, "--download").err
