@@ -8,11 +8,13 @@ from typing import Any
 
 from .benchmark.errors import EcdbenchError
 from .benchmark.evaluator import Setting, evaluate_model, preview_model
+from .benchmark.fit_processes import Isolation, workplace
+from .benchmark.fit_processes.workplace import Workplace
 from .benchmark.predictor import Progress, silent
 from .benchmark.resolve import resolve
 from .benchmark.results import Run
 from .benchmark.task import TaskData
-from .benchmark.user_folders import default_cache
+from .benchmark.user_folders import default_cache, default_data_dir
 from .tasks.catalogue import load_task
 
 __all__ = ["evaluate", "load_task"]
@@ -36,6 +38,7 @@ def evaluate(
     probes: bool = False,
     service: Any = None,
     fresh: bool = False,
+    isolation: Isolation = "process",
     progress: Progress = silent,
     step_progress: Progress = silent,
 ) -> Run:
@@ -61,6 +64,8 @@ def evaluate(
         service: for a model behind a service: how it is asked and what it may cost, as
             `ecdbench.baselines.llm.usage.Service`.
         fresh: run again what is finished already.
+        isolation: `process`: each fit is a process of its own; `none`: this process, for debuggers; `full`: processes
+            that do not see the datasets, entries, runs and kept fits of this machine either (Linux only).
         progress: called with fits done, fits in all, and a few words.
         step_progress: the same, for the steps within a fit.
 
@@ -75,7 +80,9 @@ def evaluate(
         >>> run = evaluate("composition-forest", "ecd-fcc/k_vrh")
         >>> run.result.scores["holdout"]["rmse"].value
     """
+    place = make_workplace(isolation, out, cache, data_dir)
     data = _load(task, text=text, channel=channel, split=split, data_dir=data_dir)
+    found = resolve(model, parameters, place)
     if limit is not None and limit < 1:
         raise EcdbenchError(f"limit must be a positive integer (got {limit})")
     setting = make_setting(
@@ -88,10 +95,11 @@ def evaluate(
         probes=probes,
         service=service,
         fresh=fresh,
+        place=place,
         progress=progress,
         step_progress=step_progress,
     )
-    return evaluate_model(resolve(model, parameters), data, setting)
+    return evaluate_model(found, data, setting)
 
 
 def preview(
@@ -133,6 +141,18 @@ def preview(
     data = _load(task, text=text, channel=channel, split=split, data_dir=data_dir)
     setting = make_setting(seeds, "cpu", "runs", cache, protocol=protocol, limit=limit, probes=probes, service=service)
     return preview_model(resolve(model, parameters), data, setting)
+
+
+def make_workplace(
+    isolation: Isolation, out: Path | str, cache: Path | str | None = None, data_dir: Path | str | None = None
+) -> Workplace:
+    """Where fits are made, as `evaluate` says; it starts while other things are read."""
+    package = Path(__file__).parent
+    shared = [package / "tasks" / "data", package / "submissions" / "entries", Path(out)]
+    shared += [Path(data_dir) if data_dir else default_data_dir(), Path(cache) if cache else default_cache()]
+    place = workplace(isolation, [folder.absolute() for folder in shared])
+    place.prepare()
+    return place
 
 
 def _load(task: str | TaskData, **options: Any) -> TaskData:

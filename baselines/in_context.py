@@ -61,7 +61,7 @@ class InContext:
 
     asks_service = True
     extra = "llm"
-    inputs: tuple[str, ...] = ("image", "text")
+    inputs: tuple[str, ...] = ("id", "image", "text")
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class InContext:
         sampling = {} if temperature is None else {"temperature": temperature}
         self._fields = {"model": self.model, "max_tokens": max_tokens, **sampling, **(request_options or {})}
         self._variant = Variant("", image, True, shots, selection)
-        self.inputs = self._variant.inputs
+        self.inputs = ("id", *self._variant.inputs)  # replies are recorded by id
         self._last: tuple[Dataset, ResponseCollector] | None = None
 
     def fingerprint(self) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class PredictionsFile:
         predictions: value by id.
     """
 
+    inputs = ("id",)
+
     def __init__(self, predictions: dict[str, float]) -> None:
         self.predictions = predictions
 

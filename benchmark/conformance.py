@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .errors import EcdbenchError, ModelError
 from .evaluator import Setting, make_context
+from .feature_store import FeatureStore
+from .loading import Code, import_code, load_model
+from .model import Origin
 from .predictor import RunContext
-from .predictor_calls import checked_predictions
-from .resolve import Model, resolve
+from .predictor_calls import call, checked_predictions
+from .resolve import is_predictions_file
 from .scoring import usable
 from .task import TaskData
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _ROWS = {"train": 40, "validation": 12, "holdout": 12}
 
@@ -30,22 +37,29 @@ class Check:
     remedy: str = ""
 
 
-def check_predictor(model: Any, data: TaskData, device: str = "cpu") -> list[Check]:
-    """Check on a few rows that a model behaves as a predictor.
+def check_predictor(
+    model: Any, data: TaskData, device: str = "cpu", parameters: Mapping[str, Any] | None = None
+) -> list[Check]:
+    """Check on a few rows, in this process, that a model behaves as a predictor.
 
     Args:
-        model: anything that `ecdbench.evaluate` takes, or what the resolver made of it.
+        model: anything that `ecdbench.evaluate` takes.
         data: a task; its first rows are used.
         device: `cpu` or a torch device name.
+        parameters: hyper-parameters.
 
     Returns:
         One entry per check, in order. After a failure the checks that build on it are `not run`.
+
+    Raises:
+        ModelError: the model cannot be found, or is a file of predictions.
     """
-    resolved = model if isinstance(model, Model) else resolve(model)
-    if resolved.ids is not None:
+    origin = Origin(model, None, parameters or {}) if isinstance(model, str) else Origin("", model, parameters or {})
+    if isinstance(model, str) and is_predictions_file(model):
         raise ModelError("A predictions file has no behaviour to check; `ecdbench evaluate` checks its ids.")
+    code = import_code(origin)
     with tempfile.TemporaryDirectory() as folder:
-        suite = _Suite(resolved, data.only(resolved.inputs), device, Path(folder))
+        suite = _Suite(code, origin.parameters, data, device, Path(folder))
         results: list[Check] = []
         for name, check in suite.checks():
             if any(result.outcome == "failed" for result in results):
@@ -62,8 +76,10 @@ def check_predictor(model: Any, data: TaskData, device: str = "cpu") -> list[Che
 
 
 class _Suite:
-    def __init__(self, model: Model, data: TaskData, device: str, folder: Path) -> None:
-        self._model, self._data, self._device, self._folder = model, data, device, folder
+    def __init__(self, code: Code, parameters: Mapping[str, Any], data: TaskData, device: str, folder: Path) -> None:
+        self._code, self._parameters = code, parameters
+        self._data, self._device, self._folder = data, device, folder
+        self._names = {sample_id: str(number) for number, sample_id in enumerate(data.ids)}
         self._ids = {split: list(data.splits[split][:count]) for split, count in _ROWS.items()}
 
     def checks(self) -> list[tuple[str, Callable[[], None]]]:
@@ -81,7 +97,8 @@ class _Suite:
         ]
 
     def _builds(self) -> None:
-        self._model.create()
+        self._model = load_model(self._code, self._parameters)
+        self._data = self._data.only(self._model.model.inputs)
 
     def _fits(self) -> None:
         self._predictor = self._fitted(seed=0)
@@ -109,7 +126,7 @@ class _Suite:
         self._compare(other, self._first, "two fits with one seed; use context.seed for everything random", 1e-3)
 
     def _untouched(self) -> None:
-        train, validation = (self._data.labelled(self._ids[split]) for split in ("train", "validation"))
+        train, validation = (self._labelled(split) for split in ("train", "validation"))
         before = [np.asarray(part["target"]).copy() for part in (train, validation)]
         self._model.create().fit(train, validation, self._context(0))
         after = [np.asarray(part["target"]) for part in (train, validation)]
@@ -120,22 +137,28 @@ class _Suite:
         if not hasattr(self._predictor, "predict_std"):
             return
         ids = self._ids["holdout"]
-        raw = self._predictor.predict_std(self._data.table(ids))
+        raw = self._predictor.predict_std(self._data.table(ids, names=self._names))
         if raw is None:
             return
-        values = checked_predictions(self._model.name, raw, len(ids))
+        values = checked_predictions(self._model.model.name, raw, len(ids))
         if not (values >= 0).all():
             raise ModelError("predict_std gave a negative or undefined standard deviation.")
+
+    def _labelled(self, split: str) -> Dataset:
+        ids = self._ids[split]
+        return self._data.table(ids, self._data.targets(ids), self._names)
 
     def _fitted(self, seed: int) -> Any:
         np.random.seed(seed)  # noqa: NPY002 - for models that use the global generator
         predictor = self._model.create()
-        train, validation = (self._data.labelled(self._ids[split]) for split in ("train", "validation"))
-        predictor.fit(train, validation, self._context(seed))
+        train, validation = (self._labelled(split) for split in ("train", "validation"))
+        call(self._model.model, "fit", partial(predictor.fit, train, validation, self._context(seed)))
         return predictor
 
     def _predict(self, predictor: Any, ids: list[str]) -> np.ndarray:
-        return checked_predictions(self._model.name, predictor.predict(self._data.table(ids)), len(ids))
+        return checked_predictions(
+            self._model.model.name, predictor.predict(self._data.table(ids, names=self._names)), len(ids)
+        )
 
     def _compare(self, one: np.ndarray, two: np.ndarray, what: str, tolerance: float = 1e-4) -> None:
         scale = np.ptp(two) + np.abs(two).max() + 1e-12
@@ -145,4 +168,4 @@ class _Suite:
     def _context(self, seed: int) -> RunContext:
         work = Path(tempfile.mkdtemp(dir=self._folder))
         setting = Setting("fixed", [seed], self._device, self._folder, self._folder)
-        return make_context(self._data, seed, work, self._folder, setting)
+        return make_context(self._data, seed, work, self._folder, setting, FeatureStore(self._folder / "features"))

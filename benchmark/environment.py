@@ -42,8 +42,8 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def describe_environment(device: str) -> Environment:
-    """The environment of this process."""
+def describe_environment(device: str, isolation: str) -> Environment:
+    """The environment of this process, and what fits are kept from."""
     return Environment(
         ecdbench=version("ecdbench"),
         python=platform.python_version(),
@@ -52,6 +52,7 @@ def describe_environment(device: str) -> Environment:
         device=device,
         packages=package_versions(),
         commit=_commit(Path.cwd()),
+        isolation=isolation,
     )
 
 

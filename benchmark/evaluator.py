@@ -8,7 +8,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +19,51 @@ from .differences import differences
 from .environment import describe_environment, local_device
 from .errors import ModelError
 from .feature_store import FeatureStore
-from .fits import NOT_ASKED, Extent, FitOutputs, FitStore, Predictions, cache_key, folder_name, run_fit
+from .fit_processes import workplace
+from .fit_processes.workplace import Workplace
+from .fits import (
+    NOT_ASKED,
+    Extent,
+    FitOutputs,
+    FitStore,
+    Predictions,
+    cache_key,
+    fit_outputs,
+    folder_name,
+    rows_learnt,
+)
+from .fitting import FitJob
 from .metrics import METRICS, Sample
+from .model import Model
 from .plots import draw_curves, draw_protocol, draw_stages
 from .predictor import Progress, RunContext, silent
-from .predictor_calls import call
-from .probes import reading
+from .probes import altered_tables, reading
 from .protocols import PROTOCOLS, Fit, FitKey, learning_ids
-from .resolve import Model
-from .results import SCHEMA_VERSION, Curves, FitRecord, ModelRecord, Probe, Result, Run, now, plain, write_run
+from .results import (
+    RUN_FILES,
+    SCHEMA_VERSION,
+    Curves,
+    FitRecord,
+    ModelRecord,
+    Probe,
+    Result,
+    Run,
+    now,
+    plain,
+    write_run,
+)
+from .run_ledger import RunLedger
 from .samples import fit_keys, make_samples
 from .scoring import COVERAGE_THRESHOLD, score
-from .task import TaskData
+from .seals import Sealer
+from .task import HOLDOUT, TaskData
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 _FEWEST_SEEDS = 3  # whose spread says something
+_ALTERED = "A finished fit had been changed by something else, and was run again."
 
 
 @dataclass(frozen=True)
@@ -54,6 +80,7 @@ class Setting:
         probes: also predict altered inputs, to see what the model uses.
         service: for models behind a service; see `RunContext.service`.
         fresh: forget the finished fits of this model first.
+        place: where fits are made.
         progress: called with fits done, fits in all, and a few words.
         step_progress: the same, for the steps within a fit.
     """
@@ -67,6 +94,7 @@ class Setting:
     probes: bool = False
     service: Any = None
     fresh: bool = False
+    place: Workplace = field(default_factory=workplace, repr=False)
     progress: Progress = field(default=silent, repr=False)
     step_progress: Progress = field(default=silent, repr=False)
 
@@ -92,7 +120,9 @@ def preview_model(model: Model, data: TaskData, setting: Setting) -> Iterator[di
     return _Evaluation(model, data, setting).requests()
 
 
-def make_context(data: TaskData, seed: int, work: Path, cache: Path, setting: Setting) -> RunContext:
+def make_context(
+    data: TaskData, seed: int, work: Path, cache: Path, setting: Setting, features: FeatureStore
+) -> RunContext:
     """What a predictor may know of one fit."""
     target = data.task.target
     return RunContext(
@@ -106,7 +136,7 @@ def make_context(data: TaskData, seed: int, work: Path, cache: Path, setting: Se
         cache_dir=cache,
         shared_dir=setting.cache,
         work_dir=work,
-        features=FeatureStore(setting.cache / "features"),
+        features=features,
         service=setting.service,
         progress=setting.step_progress,
     )
@@ -135,21 +165,23 @@ class _Evaluation:
     def __init__(self, model: Model, data: TaskData, setting: Setting) -> None:
         self.model, self.setting = model, setting
         self.protocol = PROTOCOLS.get(setting.protocol)
-        self.data = data.only(() if model.ids is not None else model.inputs)
+        self.data = data.only(model.inputs)
         self.targets = _Targets(data)
         self.extent = Extent(self.protocol.main_split, setting.limit, setting.probes)
         self.fits = [self._covered(fit) for fit in self.protocol.plan(data)]
+        self.place = setting.place if model.predictions is None else workplace("none")
 
     def run(self) -> Run:
         """All fits, and the run folder."""
         model, setting = self.model, self.setting
-        if model.ids is not None:
+        if model.predictions is not None:
             self._check_predictions_file()
         key = cache_key(model, self.data, self.protocol.spec, self.protocol.reads_folds, setting.device, self.extent)
+        sealer = Sealer(setting.cache)
         if key is None:
-            with tempfile.TemporaryDirectory() as folder:
-                return self._run(FitStore(Path(folder)), None)
-        store = FitStore(setting.cache / "fits" / key[:32])
+            with tempfile.TemporaryDirectory(prefix="ecdbench-") as folder:
+                return self._run(FitStore(Path(folder), sealer), None)
+        store = FitStore(setting.cache / "fits" / key[:32], sealer)
         if setting.fresh:
             store.clear(fit.key(seed) for seed in setting.seeds for fit in self.fits)
         return self._run(store, key)
@@ -158,19 +190,35 @@ class _Evaluation:
         """What the model would ask a service."""
         for seed in self.setting.seeds:
             for fit in self.fits:
-                predictor = self.model.create()
-                with tempfile.TemporaryDirectory() as folder:
-                    context = make_context(self.data, seed, Path(folder), Path(folder), self.setting)
-                    train, validation = (
-                        self.data.table(ids, self.targets.of(ids)) for ids in (fit.train, fit.validation)
-                    )
-                    call(self.model, "fit", partial(predictor.fit, train, validation, context))
-                    rows = self.data.table(fit.predicted[self.extent.main_split][: self.extent.limit])
-                    yield from call(self.model, "preview", partial(predictor.preview, rows, self.extent.probes))
+                with tempfile.TemporaryDirectory(prefix="ecdbench-") as folder:
+                    context = self._context(seed, fit, Path(folder), Path(folder))
+                    yield from self.place.preview(self.model, self._job(fit), context)
+
+    def _context(self, seed: int, fit: Fit, work: Path, cache: Path) -> RunContext:
+        kept = self.setting.cache / "features" if self.model.code else cache / "features"
+        features = FeatureStore(kept, self.model.code or "", rows_learnt(fit))
+        return make_context(self.data, seed, work, cache, self.setting, features)
+
+    def _job(self, fit: Fit) -> FitJob:
+        """The rows of a fit. A model that does not declare `id` sees their numbers in place of their ids."""
+        limit, main, model = self.extent.limit, self.extent.main_split, self.model
+        predicted = {split: ids[:limit] for split, ids in fit.predicted.items()}
+        rows = dict.fromkeys(m for ids in (fit.train, fit.validation, *predicted.values()) for m in ids)
+        declares_ids = model.inputs is None or "id" in model.inputs
+        names = None if declares_ids else {sample_id: str(number) for number, sample_id in enumerate(rows)}
+        train, validation = (self.data.table(ids, self.targets.of(ids), names) for ids in (fit.train, fit.validation))
+        alters = self.extent.probes and not model.probes_itself and main in predicted
+        return FitJob(
+            train=train,
+            validation=validation,
+            predicted={split: self.data.table(ids, names=names) for split, ids in predicted.items()},
+            main_split=main,
+            altered=altered_tables(self.data, predicted[main], fit.train, names) if alters else {},
+            probes=self.extent.probes,
+        )
 
     def _check_predictions_file(self) -> None:
-        main, ids = self.extent.main_split, self.model.ids
-        assert ids is not None
+        main, ids = self.extent.main_split, frozenset(self.model.predictions or ())
         if self.setting.probes:
             raise ModelError(
                 f"{self.model.name} is a file of predictions, which altered inputs cannot change; leave out --probes."
@@ -181,9 +229,10 @@ class _Evaluation:
         """Leave out splits that a predictions file does not cover, and, for a model whose answers cost something, all
         but the one that ranks, which is never left out."""
         model, main = self.model, self.extent.main_split
+        known = None if model.predictions is None else set(model.predictions)
 
         def wanted(split: str, members: Sequence[str]) -> bool:
-            return split == main or (not model.asks_service and (model.ids is None or model.ids.issuperset(members)))
+            return split == main or (not model.asks_service and (known is None or known.issuperset(members)))
 
         return replace(fit, predicted={s: ids for s, ids in fit.predicted.items() if wanted(s, ids)})
 
@@ -207,13 +256,37 @@ class _Evaluation:
                 outputs = store.read(key, fit)  # another process may have finished it meanwhile
                 if outputs is None:
                     self.targets.need([m for one in self.fits for m in (*one.train, *one.validation)])
-                    context = make_context(self.data, seed, store.start(key), store.shared_by_seeds(key), self.setting)
-                    outputs = run_fit(self.model, self.data, fit, context, self.extent, self.targets.of)
+                    outputs = self._fitted(seed, fit, store)
                     if outputs.is_final:
                         store.write(outputs)
                 return outputs
         except Timeout:
             return None
+
+    def _fitted(self, seed: int, fit: Fit, store: FitStore) -> FitOutputs:
+        key = fit.key(seed)
+        context = self._context(seed, fit, store.start(key), store.shared_by_seeds(key))
+        answer, trace = self.place.fit(self.model, self._job(fit), context)
+        restore = getattr(self.setting.service, "restore", None)
+        if callable(restore) and answer.service is not None:
+            restore(answer.service)
+        altered = [_ALTERED] if key in store.altered else []
+        record = FitRecord(
+            seed=seed,
+            fold=fit.fold,
+            size=fit.size,
+            repeat=fit.repeat,
+            n_train=len(fit.train),
+            train_mean=float(np.mean(self.targets.of(fit.train))),
+            seconds_fit=answer.seconds_fit,
+            seconds_predict=answer.seconds_predict,
+            info=answer.info,
+            usage=answer.usage,
+            notes=[*altered, *answer.notes],
+            n_validation=len(fit.validation),
+            learnt=rows_learnt(fit),
+        )
+        return fit_outputs(answer, record, fit, self.extent, trace)
 
     def _record(self, outputs: Sequence[FitOutputs], store: FitStore, key: str | None) -> Run:
         data, model, main = self.data, self.model, self.extent.main_split
@@ -236,7 +309,7 @@ class _Evaluation:
             for stage in outputs[0].stages
         }
         limit = self.setting.limit if (predictions["status"] == NOT_ASKED).any() else None
-        seen = None if model.inputs is None else [name for name in model.inputs if name in data.inputs]
+        seen = None if model.inputs is None else [name for name in model.inputs if name in ("id", *data.inputs)]
         result = Result(
             schema_version=SCHEMA_VERSION,
             task=data.task.id,
@@ -274,7 +347,8 @@ class _Evaluation:
             train_range=scale,
             rankable=limit is None and scores[main].coverage >= COVERAGE_THRESHOLD,
             fits=[one.record for one in outputs],
-            environment=describe_environment(self.setting.device),
+            holdout_scored=self._times_scored(key),
+            environment=describe_environment(self.setting.device, self.place.isolation),
             created=now(),
         )
         folder = self.setting.out / data.task.id.replace("/", "--") / _run_name(result, key)
@@ -288,7 +362,18 @@ class _Evaluation:
         draw_protocol(folder, result)
         curves = Curves(curves=outputs[0].curves[:12])
         draw_curves(folder / "learning_curves.png", result, curves.curves)
-        return write_run(folder, result, predictions, self._probe_frame(outputs), curves)
+        run = write_run(folder, result, predictions, self._probe_frame(outputs), curves)
+        RunLedger(self.setting.cache).remember(folder, RUN_FILES)
+        return run
+
+    def _times_scored(self, key: str | None) -> int | None:
+        """How many versions of this model have been scored on this holdout here; None where it is not scored."""
+        data, model = self.data, self.model
+        if self.extent.main_split != HOLDOUT:
+            return None
+        found_by = str(Path(model.spec).absolute()) if Path(model.spec).exists() else model.spec
+        version = key or str(uuid.uuid4())
+        return RunLedger(self.setting.cache).count_score(data.task.id, data.options.scheme, found_by, version)
 
     def _probe(self, name: str, altered: Sample, own: Sample) -> Probe:
         """A probe's scores, and their difference to the model's on the same rows."""
@@ -321,8 +406,6 @@ class _Evaluation:
         frame["prediction"] = frame["prediction"].astype(float)
         ids = frame["id"].unique().tolist()
         self.targets.need(ids)
-        hashes = {m: self.data.target_hash(m, self.targets.known[m]) for m in ids}
-        frame["target_hash"] = frame["id"].map(hashes)
         usual = {"size": 1, "repeat": 0}  # columns that say nothing are left out
         return frame.drop(columns=[name for name, value in usual.items() if (frame[name] == value).all()])
 

@@ -1,4 +1,4 @@
-"""Features of inputs on disk, by content: computed once, used by every fold, seed, trial and model."""
+"""Features of inputs on disk, by content: computed once, used by every seed and trial, and by folds where they may."""
 
 from __future__ import annotations
 
@@ -53,22 +53,28 @@ class FeatureRows:
         return self.array[self.positions[rows], views]
 
 
+# From indices of inputs, to blocks of their features in that order.
+Compute = Callable[[Sequence[int]], Iterable[np.ndarray]]
+
+
 class FeatureStore:
     """Features in a folder, one subfolder per recipe.
 
     A row is found by the sha256 of the input it was computed from, and a recipe names everything else it depends on
-    (network, hash of its weights, preprocessing), so rows can be shared by whatever runs on this machine. Rows are
-    appended block by block: an interrupt loses the block in hand. Nothing that depends on a target belongs here.
+    (network, hash of its weights, preprocessing). Rows are appended block by block: an interrupt loses the block in
+    hand.
+
+    Args:
+        folder: where.
+        code: hash of the code that makes the features; other code shares none of them.
+        fold: hash of the rows that are learnt from; other folds share those features only that depend on no target.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, code: str = "", fold: str = "") -> None:
+        self.folder, self._code, self._fold = folder, code, fold
 
     def rows(
-        self,
-        recipe: Mapping[str, Any],
-        keys: Sequence[bytes],
-        compute: Callable[[Sequence[int]], Iterable[np.ndarray]],
+        self, recipe: Mapping[str, Any], keys: Sequence[bytes], compute: Compute, free_of_targets: bool = False
     ) -> FeatureRows:
         """Features of some inputs; what is not there yet is computed and kept.
 
@@ -77,8 +83,10 @@ class FeatureStore:
             keys: `content_key` of each input.
             compute: from indices into `keys`, to blocks of float32 features in that order. Blocks are written as
                 they come, so that memory does not grow with the number of inputs.
+            free_of_targets: declares that no target had a part in them, so that folds and tasks share them.
         """
-        name = hashlib.sha256(json.dumps(dict(recipe), sort_keys=True).encode()).hexdigest()[:32]
+        parts = [self._code, "" if free_of_targets else self._fold, dict(recipe)]
+        name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
         shelf = _Shelf(self.folder / name)
         shelf.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{shelf.folder}.lock"):

@@ -1,38 +1,37 @@
-"""Fits: one seed of one fold, and the store that makes sure a finished one is never run twice."""
+"""Finished fits: one seed of one fold each, and the store that makes sure that none is run twice."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import importlib.metadata
 import json
-import random
 import shutil
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from .credentials import redact
 from .environment import package_versions
 from .errors import ModelError
-from .predictor import RunContext
-from .predictor_calls import by_id, call, mapping
-from .probes import VERSION, probe_predictions
+from .fit_processes.trace import Trace
+from .fitting import FitAnswer
+from .model import Model
+from .probes import VERSION
 from .protocols import Fit, FitKey
-from .resolve import Model
-from .results import Curve, FitRecord, plain, thinned
+from .results import Curve, FitRecord
+from .seals import AlteredError, Sealer
 from .source import source_of
-from .storage import write_text
+from .storage import sha256_file
 from .task import TaskData
 
 Predictions = dict[str, dict[str, float | None]]
-Targets = Callable[[Sequence[str]], np.ndarray]
+_FIT = "fit.json"
+_LARGE = 16 * 2**20  # bytes
 NOT_ASKED = "not asked"  # the status of a row that a limit leaves out
 ERROR = "error"  # the status of a row whose question could not be answered this time
 
@@ -56,7 +55,6 @@ class FitOutputs(BaseModel):
     """What a fit produced.
 
     Attributes:
-        learnt: a hash of the ids that it learnt from.
         record: seed, fold, time and what the predictor says of itself.
         predictions: by split and id; None for a failed one.
         stages: the same by stage, for a model that is trained in stages.
@@ -64,9 +62,10 @@ class FitOutputs(BaseModel):
         deviations: standard deviations that the model states, by split and id.
         statuses: what it says of single rows, by split and id.
         curves: its learning curves.
+        files: sha256 of the files that it read besides its code, by path.
+        libraries: versions of the packages that it loaded, by module.
     """
 
-    learnt: str
     record: FitRecord
     predictions: Predictions
     stages: dict[str, Predictions] = {}
@@ -74,6 +73,8 @@ class FitOutputs(BaseModel):
     deviations: Predictions = {}
     statuses: dict[str, dict[str, str]] = {}
     curves: list[Curve] = []
+    files: dict[str, str] = {}
+    libraries: dict[str, str] = {}
 
     @property
     def is_final(self) -> bool:
@@ -85,10 +86,6 @@ def cache_key(
     model: Model, data: TaskData, protocol: str, reads_folds: bool, device: str, extent: Extent
 ) -> str | None:
     """What a fit depends on besides its key, as a hash; None where the model's source is unknown."""
-    try:
-        json.dumps(dict(model.parameters))
-    except (TypeError, ValueError):
-        return None  # an array or a function has no text that says all of it
     if model.source is None:
         return None
     parts = {
@@ -98,7 +95,7 @@ def cache_key(
         "scheme": data.options.scheme,
         "protocol": protocol,
         "model": [model.spec.rpartition(":")[2], model.source, repr(sorted(model.parameters.items()))],
-        "fingerprint": plain(mapping(model, model.create(), "fingerprint")),
+        "fingerprint": dict(model.fingerprint),
         "device": device,
         "extent": vars(extent) | ({"probes": VERSION} if extent.probes else {}),
         "packages": package_versions(),
@@ -109,29 +106,42 @@ def cache_key(
 class FitStore:
     """Finished fits of one model, task and protocol in a folder.
 
-    The file of a fit is written last and atomically; a folder without it is what an interrupt left, and is emptied.
+    The file of a fit is written last and atomically, with a seal; a folder without it is what an interrupt left, and is
+    emptied. A fit is used again while its seal holds and what it read and loaded is the same.
+
+    Args:
+        folder: where.
+        sealer: makes and checks seals.
+
+    Attributes:
+        altered: finished fits whose seal was found not to hold.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
+        self.folder, self._sealer = folder, sealer
+        self.altered: set[FitKey] = set()
 
     def path(self, key: FitKey) -> Path:
         """The folder of one fit."""
         return self.folder / folder_name(key)
 
     def read(self, key: FitKey, fit: Fit) -> FitOutputs | None:
-        """What a finished fit produced, or None where it is not finished, learnt from other rows, or its file is
-        damaged."""
-        file = self.path(key) / "fit.json"
+        """What a finished fit produced, or None where it is not finished, learnt from other rows, read what has changed
+        since, or was altered."""
+        file = self.path(key) / _FIT
         if not file.is_file():
             return None
         try:
-            outputs = FitOutputs.model_validate_json(file.read_bytes())
+            outputs = FitOutputs.model_validate_json(self._sealer.opened(file))
+        except AlteredError:
+            self.altered.add(key)
+            return None
         except ValidationError:
             return None
         expected = {split: set(ids) for split, ids in fit.predicted.items()}
         found = {split: set(values) for split, values in outputs.predictions.items()}
-        return outputs if found == expected and outputs.learnt == _rows_learnt(fit) else None
+        same = found == expected and outputs.record.learnt == rows_learnt(fit) and _is_unchanged(outputs)
+        return outputs if same else None
 
     def clear(self, keys: Iterable[FitKey]) -> None:
         """Forget fits, and what their folds share; not one that another process is running now."""
@@ -160,7 +170,7 @@ class FitStore:
 
     def write(self, outputs: FitOutputs) -> None:
         """Mark a fit as finished."""
-        write_text(self.path(outputs.record.key) / "fit.json", redact(outputs.model_dump_json()))
+        self._sealer.write(self.path(outputs.record.key) / _FIT, redact(outputs.model_dump_json()))
 
 
 def folder_name(key: FitKey) -> str:
@@ -169,103 +179,79 @@ def folder_name(key: FitKey) -> str:
     return f"seed-{key.seed}_fold-{key.fold}{size}" + (f"_repeat-{key.repeat}" if key.repeat else "")
 
 
-def run_fit(
-    model: Model, data: TaskData, fit: Fit, context: RunContext, extent: Extent, targets: Targets
-) -> FitOutputs:
-    """Fit a fresh predictor and predict.
-
-    Args:
-        model: the model.
-        data: the task, with the inputs that the model is handed.
-        fit: the rows.
-        context: what the predictor may know; `context.seed` is the seed.
-        extent: how much is predicted.
-        targets: from ids to target values, shape (n,); asked for training and validation rows only.
-
-    Raises:
-        ModelError: the predictor raised, or returned something other than one number per row.
-    """
-    random.seed(context.seed)
-    np.random.seed(context.seed)  # noqa: NPY002 - for models that use the global generator
-    predictor = model.create()
-    learnt = targets(fit.train)
-    train, validation = data.table(fit.train, learnt), data.table(fit.validation, targets(fit.validation))
-    start = time.perf_counter()
-    call(model, "fit", partial(predictor.fit, train, validation, context))
-    fitted = time.perf_counter()
-    collected: dict[str, dict[str, Any]] = {
-        name: {} for name in ("predictions", "stages", "probes", "deviations", "statuses")
-    }
-    for split, ids in fit.predicted.items():
-        _predict_split(model, predictor, data, split, ids[: extent.limit], collected)
-        if extent.probes and split == extent.main_split:
-            found = probe_predictions(model, predictor, data, ids[: extent.limit], fit.train)
-            kind = data.task.target.kind
-            collected["probes"] = {
-                probe: {split: by_id(model.name, values, ids[: extent.limit], kind)} for probe, values in found.items()
-            }
-    done = time.perf_counter()
-    if partly := [stage for stage, values in collected["stages"].items() if set(values) != set(fit.predicted)]:
-        raise ModelError(f"{model.name} predicted the stage '{partly[0]}' of some splits only; predict it of all.")
-    _fill(collected, fit, extent.limit)
-    record = FitRecord(
-        seed=context.seed,
-        fold=fit.fold,
-        size=fit.size,
-        repeat=fit.repeat,
-        n_train=len(fit.train),
-        train_mean=float(np.mean(learnt)),
-        seconds_fit=round(fitted - start, 3),
-        seconds_predict=round(done - fitted, 3),
-        info=call(model, "info", lambda: plain(mapping(model, predictor, "info"))),
-        usage=call(model, "usage", lambda: plain(mapping(model, predictor, "usage"))) or None,
-        notes=[str(note) for note in context.notes],
-    )
-    curves = call(model, "curves", lambda: _curves_of(predictor))
-    return FitOutputs(
-        learnt=_rows_learnt(fit),
-        record=record,
-        curves=curves,
-        **collected,
-    )
-
-
-def _rows_learnt(fit: Fit) -> str:
-    """A hash of the rows that a fit learns from, so that a changed protocol makes no use of what was kept before."""
+def rows_learnt(fit: Fit) -> str:
+    """A hash of the rows that a fit learns from: what it is handed with targets."""
     return hashlib.sha256(json.dumps([list(fit.train), list(fit.validation)]).encode()).hexdigest()
 
 
-def _curves_of(predictor: Any) -> list[Curve]:
-    curves = predictor.curves() if callable(getattr(predictor, "curves", None)) else []
-    return [thinned(curve) for curve in curves if len(curve.train)]
+def fit_outputs(answer: FitAnswer, record: FitRecord, fit: Fit, extent: Extent, trace: Trace) -> FitOutputs:
+    """What a fit answered, by the ids of its rows; rows that a limit left out say so.
+
+    Args:
+        answer: in the order of the rows.
+        record: its record.
+        fit: the rows.
+        extent: how much was predicted.
+        trace: what it read and loaded.
+    """
+
+    def by_id(values: Mapping[str, list[float | None]]) -> Predictions:
+        return {split: _by_id(of_split, fit.predicted[split], extent.limit) for split, of_split in values.items()}
+
+    main, said = extent.main_split, answer.statuses
+    left_out = {split: ids[extent.limit :] if extent.limit else () for split, ids in fit.predicted.items()}
+    return FitOutputs(
+        record=record,
+        predictions=by_id(answer.predictions),
+        stages={stage: by_id(values) for stage, values in answer.stages.items()},
+        probes={probe: by_id({main: values}) for probe, values in answer.probes.items()},
+        deviations=by_id(answer.deviations),
+        statuses={
+            split: {m: status for m, status in zip(ids, said.get(split, ()), strict=False) if status is not None}
+            | dict.fromkeys(left_out[split], NOT_ASKED)
+            for split, ids in fit.predicted.items()
+        },
+        curves=answer.curves,
+        files=file_digests(trace.files),
+        libraries={name: found for name in trace.libraries if (found := _installed_version(name))},
+    )
 
 
-def _predict_split(
-    model: Model, predictor: Any, data: TaskData, split: str, ids: Sequence[str], collected: dict[str, dict[str, Any]]
-) -> None:
-    rows, kind = data.table(ids), data.task.target.kind
-    values = call(model, "predict", partial(predictor.predict, rows))
-    collected["predictions"][split] = by_id(model.name, values, ids, kind)
-    statuses = mapping(model, predictor, "predict_status", rows)
-    collected["statuses"][split] = {m: str(statuses[m]) for m in ids if m in statuses}
-    for stage, values in mapping(model, predictor, "predict_stages", rows).items():
-        collected["stages"].setdefault(stage, {})[split] = by_id(model.name, values, ids, kind)
-    if callable(getattr(predictor, "predict_std", None)):
-        deviations = call(model, "predict_std", partial(predictor.predict_std, rows))
-        if deviations is not None:
-            found = by_id(model.name, deviations, ids, "regression")
-            if any(value is not None and value < 0 for value in found.values()):
-                raise ModelError(f"{model.name} gave a negative standard deviation; predict_std must not return one.")
-            collected["deviations"][split] = found
+def _by_id(values: Sequence[float | None], ids: Sequence[str], limit: int | None) -> dict[str, float | None]:
+    """Values by id.
+
+    Raises:
+        ModelError: there is not one for each row that was asked for.
+    """
+    asked = ids[:limit]
+    if len(values) != len(asked):
+        raise ModelError(
+            f"A fit answered {len(values)} predictions for {len(asked)} rows; predict must return one each."
+        )
+    return dict(zip(asked, values, strict=True)) | dict.fromkeys(ids[len(asked) :])
 
 
-def _fill(collected: dict[str, dict[str, Any]], fit: Fit, limit: int | None) -> None:
-    """Add the rows that a limit leaves out, as failed predictions that say so."""
-    for split, ids in fit.predicted.items():
-        left_out = ids[len(ids[:limit]) :]
-        tables = [collected["predictions"], collected["deviations"]]
-        tables += [*collected["stages"].values(), *collected["probes"].values()]
-        for table in tables:
-            if split in table:
-                table[split] |= dict.fromkeys(left_out)
-        collected["statuses"][split] |= dict.fromkeys(left_out, NOT_ASKED)
+def file_digests(files: Iterable[str]) -> dict[str, str]:
+    """sha256 of files by path, as far as they are there; of a large one, its size and the time of its last change."""
+    found = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            status = Path(file).stat()
+            large = status.st_size > _LARGE
+            found[file] = f"{status.st_size}, {status.st_mtime_ns}" if large else sha256_file(Path(file))
+    return found
+
+
+def _is_unchanged(outputs: FitOutputs) -> bool:
+    """Whether the files and packages that a fit used are as they were."""
+    same = all(_installed_version(name) == version for name, version in outputs.libraries.items())
+    return same and file_digests(outputs.files) == outputs.files
+
+
+@functools.cache
+def _installed_version(name: str) -> str | None:
+    """Version of the package of a name; None where packages and modules have different ones."""
+    try:
+        return importlib.metadata.version(name)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None

@@ -141,7 +141,7 @@ def check_inputs(inputs: Any, model: str) -> tuple[str, ...] | None:
         raise ModelError(f"{model} states inputs = {inputs!r}; write a tuple of names, as in inputs = ('image',).")
     stated = tuple(dict.fromkeys(inputs))
     for name in stated:
-        if name not in INPUTS:
+        if name != "id" and name not in INPUTS:
             raise ModelError(unknown_name("input", str(name), INPUTS.names(), f"{model} states it in `inputs`."))
     return stated
 
@@ -158,5 +158,5 @@ def label_of(name: str) -> str:
 
 
 def looks_at(inputs: Sequence[str] | None) -> str:
-    """What tables say a model looks at, given the inputs that it states."""
-    return "not stated" if inputs is None else " + ".join(map(label_of, inputs)) or "nothing"
+    """What tables say a model looks at, given the inputs that it declares; one that declares none is handed all."""
+    return "all inputs" if inputs is None else " + ".join(map(label_of, inputs)) or "nothing"

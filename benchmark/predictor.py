@@ -38,7 +38,8 @@ class RunContext:
         cache_dir: a folder that the seeds of one fold share, for what they can use again.
         shared_dir: a folder that every run on this machine shares, inside the cache.
         work_dir: an empty folder; what is left there ends up in the run folder.
-        features: features of inputs by content, shared by folds, seeds and models.
+        features: features of inputs by content, shared by the seeds of a fold; by folds, too, where a recipe declares
+            that no target had a part in them.
         service: for a model behind a service, whatever `evaluate(service=...)` was given; see
             `ecdbench.baselines.llm.usage.Service`.
         progress: call it with done, total and a few words.
@@ -70,8 +71,12 @@ class Predictor(Protocol):
     Rows come as `datasets.Dataset` with columns `id`, the inputs of the dataset (as in `image` (PIL), `density`
     (float array, e/A^3), `formula`, `text` when a tier was asked for), and in `fit` also `target` (float).
 
-    A class attribute `inputs` names the inputs that the model looks at, as in `("image",)`; it is then handed those
-    and no others. Without it, it is handed every input and tables say "not stated".
+    A class attribute `inputs` declares the columns that the model looks at, as in `("image",)`; it is handed those and
+    no others. `id` is such a column: where it is not declared, rows carry numbers of the fit in its place. Without the
+    attribute, the model is handed every input that is not large, and the ids, and tables say "all inputs".
+
+    Every fit is a process of its own, a fork of one that has imported the model's module: what one leaves in memory,
+    in variables or in threads, no other finds.
 
     A class attribute `asks_service = True` says that the model is behind a service: only the split that ranks is
     predicted, because answers cost time and money.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .errors import EcdbenchError, ModelError
 from .inputs import INPUTS
-from .metrics import Kind
-from .resolve import Model
-from .scoring import usable
+from .model import Model
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
@@ -62,10 +60,14 @@ def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
         ModelError: another shape, or not numbers.
     """
     try:
-        values = np.ma.filled(raw.astype(float), np.nan) if isinstance(raw, np.ma.MaskedArray) else np.asarray(raw)
+        values = _as_array(raw)
     except ValueError as error:
         raise ModelError(
             f"{name} returned rows of different lengths; predict must return one number per row."
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"{name} returned what is no array ({type(error).__name__}: {error}); predict must return numbers."
         ) from error
     if values.dtype.kind not in "fiub":
         raise ModelError(f"{name} returned {values.dtype.name} values; predict must return numbers.")
@@ -77,8 +79,9 @@ def checked_predictions(name: str, raw: Any, n: int) -> np.ndarray:
     return values.astype(float)
 
 
-def by_id(name: str, raw: Any, ids: Sequence[str], kind: Kind) -> dict[str, float | None]:
-    """Checked predictions by id; None for one that cannot be scored."""
-    values = checked_predictions(name, raw, len(ids))
-    kept = np.where(usable(values, kind), values, np.nan).tolist()
-    return {sample_id: None if np.isnan(value) else value for sample_id, value in zip(ids, kept, strict=True)}
+def _as_array(raw: Any) -> np.ndarray:
+    """An array of what was returned; tensors come from whatever device and precision they have."""
+    if callable(getattr(raw, "detach", None)):
+        tensor = raw.detach().cpu()
+        return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    return np.ma.filled(raw.astype(float), np.nan) if isinstance(raw, np.ma.MaskedArray) else np.asarray(raw)

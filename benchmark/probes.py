@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .differences import Difference
 from .metrics import Metric
-from .predictor_calls import call, mapping
-from .resolve import Model
 from .scoring import COVERAGE_THRESHOLD
 from .task import Rows, TaskData
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 VERSION = 3  # of what is altered and how; finished fits of another version are not used
 _AVERAGED = 256  # training rows that a blank value is the mean of
@@ -31,25 +29,22 @@ def others(ids: Sequence[str]) -> dict[str, str]:
     return dict(zip(ranked, [*ranked[1:], *ranked[:1]], strict=True))
 
 
-def probe_predictions(
-    model: Model, predictor: Any, data: TaskData, ids: Sequence[str], learnt: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Predictions of altered inputs, by name of the probe: the predictor's own, or with inputs exchanged or blank.
+def altered_tables(
+    data: TaskData, ids: Sequence[str], learnt: Sequence[str], names: Mapping[str, str] | None
+) -> dict[str, Dataset]:
+    """Rows with inputs that are exchanged or blank, by name of the probe.
 
     Args:
-        model: the model.
-        predictor: the model, fitted.
         data: the task, with the inputs that the model is handed.
         ids: the rows to predict.
-        learnt: the rows it was fitted on; a blank image has their mean colour, a blank density their mean.
+        learnt: the rows that are learnt from; a blank image has their mean colour, a blank density their mean.
+        names: what stands in the column `id`.
     """
-    if callable(getattr(predictor, "predict_probes", None)):
-        return mapping(model, predictor, "predict_probes", data.table(ids))
     rows = data.rows
     altered: dict[str, Alter] = {}
     for word in dict.fromkeys(one.probe for one in data.inputs.values() if one.probe):
-        names = [name for name, one in data.inputs.items() if one.probe == word]
-        altered[f"{word} of another row"] = _exchanging(rows, others(ids), names)
+        of_word = [name for name, one in data.inputs.items() if one.probe == word]
+        altered[f"{word} of another row"] = _exchanging(rows, others(ids), of_word)
     for probe in dict.fromkeys(one.blank_probe for one in data.inputs.values() if one.blank_probe):
         blank = {
             name: one.blank([rows[sample_id][name] for sample_id in sorted(learnt)[:_AVERAGED]])
@@ -58,10 +53,7 @@ def probe_predictions(
         }
         altered[probe] = _blanking(blank)
     return {
-        probe: call(
-            model, "predict", partial(predictor.predict, replace(data, altered=_Altered(rows, alter)).table(ids))
-        )
-        for probe, alter in altered.items()
+        probe: replace(data, altered=_Altered(rows, alter)).table(ids, names=names) for probe, alter in altered.items()
     }
 
 

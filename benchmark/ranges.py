@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .errors import ModelError
-from .resolve import Model, resolve
+from .fit_processes.workplace import Workplace
+from .model import Model
+from .resolve import resolve
 
 if TYPE_CHECKING:
     import optuna
@@ -63,22 +65,25 @@ class Range:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
 
-def search_ranges(model: Model, given: Mapping[str, str]) -> dict[str, Range]:
+def search_ranges(model: Model, given: Mapping[str, str], place: Workplace | None = None) -> dict[str, Range]:
     """The ranges to search: those given, else those the model offers in its attribute `search`.
+
+    Args:
+        model: the model.
+        given: by parameter, as `Range.parse` reads them.
+        place: where its code is imported.
 
     Raises:
         ModelError: there are none, or a parameter is both fixed and searched.
     """
-    texts = dict(given) or {
-        name: text for name, text in getattr(model.create(), "search", {}).items() if name not in model.parameters
-    }
+    texts = dict(given) or {name: text for name, text in model.search.items() if name not in model.parameters}
     if not texts:
         raise ModelError(f"{model.name} does not say what to search; give --search NAME=LOW:HIGH[:log], repeatable.")
     if both := [name for name in texts if name in model.parameters]:
         raise ModelError(f"{both[0]} is both set and searched; leave one out.")
     ranges = {name: Range.parse(name, text) for name, text in texts.items()}
     try:
-        resolve(model.spec, {**model.parameters, **{name: found.middle for name, found in ranges.items()}}).create()
+        resolve(model.spec, {**model.parameters, **{name: found.middle for name, found in ranges.items()}}, place)
     except ModelError as error:
         raise ModelError(f"{error} (LOW:HIGH:STEP searches whole numbers.)") from error
     return ranges

@@ -19,20 +19,23 @@ from .errors import DataError
 from .metrics import Kind
 from .predictor import LearningCurve
 from .protocols import FitKey
+from .run_ledger import RunLedger
 from .scoring import Scores
 from .storage import clear_parts, write_atomically, write_text
+from .user_folders import default_cache
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION: Literal[2] = 2
 RESULT, PREDICTIONS, PROBES, CURVES = "result.json", "predictions.parquet", "probes.parquet", "curves.json"
+RUN_FILES = (RESULT, PREDICTIONS, PROBES, CURVES)
 _PREDICTION_COLUMNS = {
     "id": "string", "split": "string", "fold": "int64", "seed": "int64",
     "prediction": "float64", "status": "string",
 }  # fmt: skip
 _OPTIONAL_COLUMNS = {
-    "size": "float64", "repeat": "int64", "target_hash": "string", "prediction_std": "float64", "check": "uint32",
+    "size": "float64", "repeat": "int64", "prediction_std": "float64", "check": "uint32",
 }  # fmt: skip
 _MOST_POINTS = 120
 
@@ -84,6 +87,8 @@ class FitRecord(BaseModel):
         info: what the predictor says of itself.
         usage: what it took of a service, as `ecdbench.baselines.llm.usage.Usage` has it.
         notes: sentences for readers of the result.
+        n_validation: rows that it was handed with targets to stop or choose by.
+        learnt: hash of the ids that it was handed with targets.
     """
 
     seed: Count
@@ -97,6 +102,8 @@ class FitRecord(BaseModel):
     info: dict[str, Any]
     usage: dict[str, Any] | None = None
     notes: list[str] = []
+    n_validation: Count | None = None
+    learnt: Sha256 | None = None
 
     @property
     def key(self) -> FitKey:
@@ -105,7 +112,7 @@ class FitRecord(BaseModel):
 
 
 class Environment(BaseModel):
-    """Where a run was made."""
+    """Where a run was made; `isolation` says what its fits were kept from, see `ecdbench.evaluate`."""
 
     ecdbench: str
     python: str
@@ -114,6 +121,7 @@ class Environment(BaseModel):
     device: str
     packages: dict[str, str]
     commit: str | None
+    isolation: str | None = None
 
 
 class Result(BaseModel):
@@ -143,6 +151,8 @@ class Result(BaseModel):
         train_range: maximum minus minimum of the targets that are learnt from.
         rankable: false where too many predictions failed.
         fits: one record per fit.
+        holdout_scored: how many versions of this model, by code and parameters, had been scored on this holdout on the
+            machine of the run, this one included; None where the protocol does not score it.
         environment: where it was made.
         created: when, UTC.
     """
@@ -169,6 +179,7 @@ class Result(BaseModel):
     train_range: float
     rankable: bool
     fits: list[FitRecord]
+    holdout_scored: Count | None = None
     environment: Environment
     created: datetime
 
@@ -236,7 +247,7 @@ class Run:
 
     def predictions(self) -> pd.DataFrame:
         """Columns `id`, `split`, `fold`, `seed`, `prediction`, `status` (`ok`, or why there is none), and where they
-        apply `size` (share of the training rows), `repeat`, `target_hash`, `prediction_std` and `check` (of a
+        apply `size` (share of the training rows), `repeat`, `prediction_std` and `check` (of a
         submission).
 
         Raises:
@@ -298,7 +309,7 @@ def read_run(folder: Path) -> Run:
     """Read a run folder.
 
     Raises:
-        DataError: there is no run, or its record is not of this schema.
+        DataError: there is no run, its record is not of this schema, or it was made here and changed since.
     """
     file = folder / RESULT
     if not file.is_file():
@@ -307,6 +318,8 @@ def read_run(folder: Path) -> Run:
         raise DataError(
             f"{folder} is not a run folder (it has no {RESULT}); `ecdbench evaluate` prints the folder of a run."
         )
+    if changed := RunLedger(default_cache()).changed(folder):
+        raise DataError(f"{folder / changed[0]} was changed after the run was made; evaluate the model again.")
     try:
         return Run(folder, Result.model_validate_json(file.read_bytes()))
     except ValidationError as error:

@@ -16,22 +16,45 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 def source_of(target: Any) -> str | None:
     """The `source_sha256` of the file that defines a class or function; None where it is in no file."""
+    file = file_of(target)
+    return source_sha256(file) if file else None
+
+
+def file_of(target: Any) -> Path | None:
+    """The file that defines a class or function; None where it is in no file."""
     try:
         file = inspect.getsourcefile(target)
     except TypeError:
         file = None
-    return source_sha256(Path(file)) if file and Path(file).is_file() else None
+    return Path(file) if file and Path(file).is_file() else None
+
+
+def imported_names(file: Path) -> set[str]:
+    """The modules that a file imports by their full names, at its top or anywhere else."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {
+        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
 
 
 def source_sha256(file: Path) -> str:
     """The sha256 of a Python file and of everything local that it imports, directly or not: from its own folder, from
     the current one, and by relative imports."""
     digest = hashlib.sha256()
-    for path in sorted(_closure(file.resolve())):
+    for path in source_files(file):
         content = path.read_bytes()
         digest.update(f"{os.path.relpath(path, file.resolve().parent)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def source_files(file: Path) -> list[Path]:
+    """A Python file and everything local that it imports, directly or not."""
+    return sorted(_closure(file.resolve()))
 
 
 def _closure(file: Path) -> set[Path]:

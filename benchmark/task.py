@@ -20,7 +20,8 @@ from .metrics import MAIN_METRIC, Kind
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-SPLITS = ("train", "validation", "holdout")
+HOLDOUT = "holdout"
+SPLITS = ("train", "validation", HOLDOUT)
 # Larger tables are written to disk and mapped, so that memory does not grow with the number of rows.
 _ROWS_IN_MEMORY = 4096
 
@@ -167,12 +168,18 @@ class TaskData:
         values = self.read_targets(ids)
         return np.array([values[sample_id] for sample_id in ids], dtype=float)
 
-    def table(self, ids: Sequence[str], targets: np.ndarray | None = None) -> Dataset:
+    def table(
+        self,
+        ids: Sequence[str],
+        targets: np.ndarray | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Dataset:
         """Some rows as a `datasets.Dataset`: columns `id`, the inputs, and `target` where targets are given.
 
         Args:
             ids: which rows, in this order.
             targets: their targets, shape (n,).
+            names: what stands in the column `id`, by id; the ids themselves by default.
         """
         # A table of its own: a selection of a larger one would still hold the rest.
         from datasets import Dataset
@@ -180,9 +187,9 @@ class TaskData:
         rows = self.rows if self.inputs else {}
         features = self._features(rows, ids, targets is not None)
         if len(ids) <= _ROWS_IN_MEMORY:
-            table = Dataset.from_dict(self._columns(rows, ids, targets), features=features)
+            table = Dataset.from_dict(self._columns(rows, ids, targets, names), features=features)
         else:
-            table = on_disk(self._parts(rows, ids, targets), features)
+            table = on_disk(self._parts(rows, ids, targets, names), features)
         arrays = [name for name, one in self.inputs.items() if one.is_array]
         arrays += [] if targets is None else ["target"]
         return table.with_format("numpy", columns=arrays, output_all_columns=True) if arrays else table
@@ -207,18 +214,17 @@ class TaskData:
         """sha256 of what the rows of the task hold in a column."""
         return combined_sha256(self.dataset.digests(column), self.groups)
 
-    def target_hash(self, sample_id: str, value: float) -> str:
-        """A short hash that ties a prediction to the target it was scored against."""
-        text = f"{self.task.id}/{sample_id}/{value!r}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def _parts(self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None) -> Iterator[dict[str, Any]]:
+    def _parts(
+        self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None, names: Mapping[str, str] | None
+    ) -> Iterator[dict[str, Any]]:
         for start in range(0, len(ids), _ROWS_IN_MEMORY):
             part = slice(start, start + _ROWS_IN_MEMORY)
-            yield self._columns(rows, ids[part], None if targets is None else targets[part])
+            yield self._columns(rows, ids[part], None if targets is None else targets[part], names)
 
-    def _columns(self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None) -> dict[str, Any]:
-        columns: dict[str, Any] = {"id": list(ids)}
+    def _columns(
+        self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None, names: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        columns: dict[str, Any] = {"id": list(ids) if names is None else [names[sample_id] for sample_id in ids]}
         for name, one in self.inputs.items():
             columns[name] = [_ask(name, "encode", one.encode, rows[sample_id][name]) for sample_id in ids]
         return columns | ({} if targets is None else {"target": targets})

@@ -16,10 +16,11 @@ from .errors import EcdbenchError, MissingExtraError, ModelError
 from .evaluator import Setting, evaluate_model
 from .fits import Extent, cache_key
 from .metrics import METRICS
+from .model import Model
 from .predictor import Progress, silent
 from .protocols import PROTOCOLS
 from .ranges import Range
-from .resolve import Model, resolve
+from .resolve import resolve
 from .storage import write_atomically, write_json
 from .task import TaskData
 
@@ -113,7 +114,7 @@ def _tune(
     def objective(trial: optuna.Trial) -> float:
         chosen = {name: found.suggest(name, trial) for name, found in ranges.items()}
         try:
-            run = evaluate_model(resolve(model.spec, {**model.parameters, **chosen}), data, setting)
+            run = evaluate_model(resolve(model.spec, {**model.parameters, **chosen}, setting.place), data, setting)
         except ModelError as error:
             trial.set_user_attr("failure", str(error))
             raise optuna.TrialPruned from error

@@ -34,7 +34,7 @@ INCOMPLETE = 3
 @commands.command()
 def models(json: Json = False) -> None:
     """List the registered models and their parameters."""
-    from ..benchmark.resolve import PREDICTORS
+    from ..benchmark.loading import PREDICTORS
     from .output import print_table, say
 
     # Their modules are imported, not what they need to run.
@@ -112,6 +112,7 @@ def evaluate(
             device=run.device,
             out=out,
             fresh=fresh,
+            isolation=run.isolation,
             progress=progress,
             step_progress=steps,
         )
@@ -167,6 +168,7 @@ def ablate(
             out=out,
             probes=True,
             service=run.service(),
+            isolation=run.isolation,
             progress=progress,
             step_progress=steps,
         )
@@ -203,13 +205,12 @@ def check(
     from .output import print_table, say
 
     run = RunOptions(task, None, text, channel, settings, device, data_dir)
-    resolved = run.resolve(model)
-    checks = check_predictor(resolved, run.load(), device)
+    checks = check_predictor(model, run.load(), device, run.parameters)
     if json:
         say(json_format.dumps([asdict(one) for one in checks], indent=1))
     else:
         rows = [[one.outcome, one.name, one.remedy] for one in checks]
-        print_table(["", "the model", "remedy"], rows, title=f"{resolved.name} on a few rows of {task}")
+        print_table(["", "the model", "remedy"], rows, title=f"{model} on a few rows of {task}")
     if any(one.outcome == "failed" for one in checks):
         raise SystemExit(1)
 
@@ -219,7 +220,7 @@ def _describe(name: str, point: Any) -> dict[str, Any]:
 
     from ..benchmark.errors import ModelError
     from ..benchmark.inputs import looks_at
-    from ..benchmark.resolve import load_predictor
+    from ..benchmark.loading import load_predictor
 
     try:
         target = load_predictor(point)

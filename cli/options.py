@@ -16,7 +16,9 @@ import typer
 
 if TYPE_CHECKING:
     from ..baselines.llm.usage import Service
-    from ..benchmark.resolve import Model
+    from ..benchmark.fit_processes import Isolation
+    from ..benchmark.fit_processes.workplace import Workplace
+    from ..benchmark.model import Model
     from ..benchmark.task import TaskData
 
 TaskOption = Annotated[str, typer.Option("--task", "-t", help="Task, as in ecd-fcc/k_vrh or sfe.")]
@@ -73,16 +75,42 @@ class RunOptions:
         Path | None, typer.Option(help="For a service: yaml file with your prices, dollars per million tokens.")
     ] = None
 
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Fit in this process, where a debugger works; not in one per fit.")
+    ] = False
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Hide datasets, entries, runs and kept fits from the model (Linux).")
+    ] = False
+
+    @property
+    def isolation(self) -> Isolation:
+        """What fits are kept from."""
+        from ..benchmark.errors import EcdbenchError
+
+        if self.in_process and self.isolated:
+            raise EcdbenchError("--in-process and --isolated exclude each other; leave one out.")
+        return "none" if self.in_process else "full" if self.isolated else "process"
+
     @property
     def parameters(self) -> dict[str, Any]:
         """Hyper-parameters of the model."""
         return parse_settings(self.settings or [])
 
-    def resolve(self, model: str) -> Model:
+    def resolve(self, model: str, place: Workplace) -> Model:
         """The model with its parameters."""
         from ..benchmark.resolve import resolve
 
-        return resolve(model, self.parameters)
+        return resolve(model, self.parameters, place)
+
+    def place(self, out: Path) -> Workplace:
+        """Where fits are made.
+
+        Args:
+            out: where runs are written.
+        """
+        from ..api import make_workplace
+
+        return make_workplace(self.isolation, out, None, self.data_dir)
 
     def load(self) -> TaskData:
         """The data of the task."""

@@ -67,10 +67,14 @@ def tune(
     from ..benchmark.tune import tune as search_parameters
     from .output import print_table, progress_bars, say, shown, warn
 
-    resolved, data = run.resolve(model), run.load()
-    ranges = search_ranges(resolved, _search_texts(search or []))
+    place = run.place(out)
+    data = run.load()
+    resolved = run.resolve(model, place)
+    ranges = search_ranges(resolved, _search_texts(search or []), place)
     with redirect_stdout(sys.stderr), progress_bars(quiet or json) as (progress, steps):
-        setting = make_setting(seeds, run.device, out, protocol="cv", service=run.service(), step_progress=steps)
+        setting = make_setting(
+            seeds, run.device, out, protocol="cv", service=run.service(), place=place, step_progress=steps
+        )
         found = search_parameters(resolved, data, ranges, trials, setting, progress)
     if found.mended:
         warn("The last line of the study's log was incomplete and was removed; the trial it belonged to was run again.")
@@ -129,12 +133,14 @@ def stability(
     if name in fixed:
         raise EcdbenchError(f"{name} is both set and varied; leave one out.")
     variants = [fixed if name is None else {**fixed, name: value} for value in values]
+    place = run.place(out)
     for parameters in variants:  # what cannot be built is reported before anything is trained
-        resolve(model, parameters).create()
+        resolve(model, parameters, place)
     runs: dict[str, Run] = {}
     data = run.load()
     with redirect_stdout(sys.stderr), progress_bars(json) as (_, steps):
         given: dict[str, Any] = {"protocol": protocol, "device": run.device, "out": out, "service": run.service()}
+        given["isolation"] = run.isolation
         for value, parameters in zip(values, variants, strict=True):
             for seed in range(count):
                 label = f"seed {seed}" if name is None else f"{name}={value}" + (f", seed {seed}" if count > 1 else "")

@@ -18,8 +18,9 @@ from ..benchmark.predictor import Progress, silent
 from ..benchmark.results import find_runs, read_run
 from ..benchmark.signflip import ALPHA
 from ..benchmark.statistics import Ranking, Resolution, rank_models
+from ..benchmark.task import HOLDOUT
 from ..submissions.entry import accepted_entries, holds_entries
-from ..submissions.ledger import HOLDOUT, count_looks, ledger_of, read_ledger
+from ..submissions.ledger import count_looks, ledger_of, read_ledger
 from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
 from ..submissions.untrusted import printable

@@ -18,12 +18,12 @@ import numpy as np
 
 from ..benchmark.errors import DataError
 from ..benchmark.storage import write_text
+from ..benchmark.task import HOLDOUT
 
 if TYPE_CHECKING:
     from .verify import Verified
 
 LEDGER = "ledger.csv"
-HOLDOUT = "holdout"
 
 
 @dataclass(frozen=True)

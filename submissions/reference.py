@@ -103,11 +103,6 @@ class Reference:
         return float(np.ptp([self.targets[sample_id] for sample_id in learning_ids(self.fits)]))
 
     @cached_property
-    def target_hashes(self) -> dict[str, str]:
-        """The hash that ties a prediction to its target, by id."""
-        return {sample_id: self.data.target_hash(sample_id, value) for sample_id, value in self.targets.items()}
-
-    @cached_property
     def base_pins(self) -> dict[str, str]:
         """sha256 of the columns that define what is asked; runs are comparable where these are equal."""
         return self.data.pins((), self.protocol.reads_folds)

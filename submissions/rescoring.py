@@ -182,11 +182,6 @@ def _rescored(run: Run, references: References, frame: pd.DataFrame | None) -> L
     reference, result = _same_data(run, references), run.result
     frame = run.predictions() if frame is None else frame
     _check_complete(run, frame, reference)
-    if "target_hash" in frame.columns:
-        known = reference.target_hashes
-        wrong = [m for m, stated in zip(frame["id"], frame["target_hash"], strict=True) if known[m] != stated]
-        if wrong:
-            raise DataError(f"{run.folder} was scored against another target for {wrong[0]}; evaluate the model again.")
     target = reference.data.task.target
     stated = {"unit": target.unit, "target": target.name, "kind": target.kind, "metric": target.main_metric}
     run = replace(run, result=result.model_copy(update=stated))

@@ -95,7 +95,7 @@ def card_text(card: Card) -> str:
 
 def _write(folder: Path, entry: LeaderboardEntry, card: Card) -> None:
     """A run as it is offered: scores rounded, without what cannot be recomputed and where it was made."""
-    frame = entry.run.predictions().drop(columns=["target_hash"], errors="ignore")
+    frame = entry.run.predictions()
     result = entry.result
     model = result.model.model_copy(
         update={

@@ -91,6 +91,14 @@ class Service:
     prices: Path | None = None
     budget: Budget = field(default_factory=Budget)
 
+    def state(self) -> dict[str, float]:
+        """What has been sent and spent, for the process that evaluates."""
+        return {"requests": self.budget.requests, "cost": self.budget.cost}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what a fit in another process has sent and spent."""
+        self.budget.requests, self.budget.cost = int(state["requests"]), float(state["cost"])
+
     def __post_init__(self) -> None:
         if not isinstance(self.concurrency, int) or self.concurrency < 1:
             raise EcdbenchError(f"concurrency must be a positive integer (got {self.concurrency!r}).")

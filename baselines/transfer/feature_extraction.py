@@ -63,7 +63,9 @@ class ImageFeatures:
         }
         if views:
             recipe["augmentation"] = AUGMENTATION
-        return self.context.features.rows(recipe, images.keys, lambda missing: self._compute(images, missing, views))
+        return self.context.features.rows(
+            recipe, images.keys, lambda missing: self._compute(images, missing, views), free_of_targets=True
+        )
 
     def _compute(self, images: StoredImages, missing: Sequence[int], views: int) -> Iterator[np.ndarray]:
         import torch
@@ -106,7 +108,9 @@ class TextFeatures:
         texts = list(data["text"])
         recipe = {**self.recipe, "tokens": self.max_tokens, "transformers": version("transformers")}
         keys = [content_key(text.encode()) for text in texts]
-        rows = self.context.features.rows(recipe, keys, lambda missing: self._compute(texts, missing))
+        rows = self.context.features.rows(
+            recipe, keys, lambda missing: self._compute(texts, missing), free_of_targets=True
+        )
         return FeatureSource(rows, None, self.context.device)
 
     def tokenize(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

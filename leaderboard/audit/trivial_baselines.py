@@ -59,7 +59,7 @@ def evaluate_baselines(
             try:
                 data = load_task(task, split=scheme, data_dir=data_dir)
                 setting = Setting(protocol, [0], "cpu", Path(out), cache)
-                scores = evaluate_model(resolve(*MODELS[model]), data, setting).result.scores
+                scores = evaluate_model(resolve(*MODELS[model], setting.place), data, setting).result.scores
             except EcdbenchError as error:
                 failures[model] = f"{model}: {error}"
                 continue

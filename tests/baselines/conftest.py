@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ecdbench import load_task
 from ecdbench.benchmark.feature_store import FeatureStore
+from ecdbench.benchmark.fit_processes.here import InProcess
 from ecdbench.benchmark.predictor import RunContext
 from ecdbench.tasks.datasets import DATASETS
 from ecdbench.tasks.datasets.folder import FolderDefinition
@@ -132,6 +133,13 @@ def some_crystals(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _some_crystals(some_crystals, monkeypatch):
     monkeypatch.setitem(DATASETS._loaded, "ecd-fcc", FolderDefinition(some_crystals, "Build it again.", "packaged"))
+
+
+@pytest.fixture(autouse=True)
+def _fits_in_this_process(monkeypatch):
+    """Networks are made small here, and servers are watched, by changes to this process."""
+    place = InProcess()
+    monkeypatch.setattr("ecdbench.api.workplace", lambda *_: place)
 
 
 @pytest.fixture

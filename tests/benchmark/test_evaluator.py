@@ -75,7 +75,7 @@ def test_holdout_targets_are_not_reachable(k_vrh, write_model):
             found["columns"] = data.column_names
             return np.zeros(len(data))
 
-    evaluate(Thief(), k_vrh)
+    evaluate(Thief(), k_vrh, isolation="none")
 
     def holds(blob, value):
         return struct.pack("<d", value) in blob or repr(value).encode() in blob
@@ -239,7 +239,7 @@ def test_an_object_is_not_cached(k_vrh):
             return np.zeros(len(data))
 
     for _ in range(2):
-        evaluate(Odd(), k_vrh)
+        evaluate(Odd(), k_vrh, isolation="none")
     assert Odd.calls == 2
 
 

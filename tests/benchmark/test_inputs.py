@@ -65,7 +65,7 @@ def test_which_models_an_option_concerns():
 
 
 def test_how_tables_name_them():
-    assert looks_at(None) == "not stated"
+    assert looks_at(None) == "all inputs"
     assert looks_at([]) == "nothing"
     assert looks_at(["image", "of another package"]) == "image + of another package"
 

@@ -1,6 +1,5 @@
 """What is finished is kept: caching, failures, interrupts, a full disk."""
 
-import json
 import os
 import signal
 import subprocess
@@ -42,15 +41,37 @@ def counting(write_model, tmp_path, monkeypatch):
     return str(path), lambda: len(log.read_text().split()) if log.exists() else 0
 
 
-def test_a_fit_with_rows_missing_is_run_again(counting, k_vrh, tmp_path):
+@pytest.mark.parametrize("damage", [lambda text: text[:-9], lambda text: text.replace("0", "1"), lambda text: ""])
+def test_a_damaged_fit_is_run_again(counting, k_vrh, tmp_path, damage):
     model, fits = counting
     run = evaluate(model, k_vrh)
     (file,) = (tmp_path / "cache").rglob("fit.json")
-    content = json.loads(file.read_text())
-    content["predictions"]["holdout"].popitem()
-    file.write_text(json.dumps(content))
-    assert evaluate(model, k_vrh).result.scores == run.result.scores
+    file.write_text(damage(file.read_text()))
+    again = evaluate(model, k_vrh)
+    assert again.result.scores == run.result.scores
+    assert "had been changed" in again.result.notes[0]
     assert fits() == 2
+
+
+def test_a_data_file_beside_a_model_is_part_of_its_fits(write_model, k_vrh, tmp_path):
+    (tmp_path / "offset.txt").write_text("1")
+    source = """
+from pathlib import Path
+class Model:
+    inputs = ()
+    def fit(self, train, validation, context):
+        self.value = float((Path(__file__).parent / "offset.txt").read_text())
+        (context.work_dir / "log").write_text("")
+    def predict(self, data):
+        return [self.value] * len(data)
+"""
+    model = str(write_model(source))
+    found = []
+    for text in ("1", "1", "2"):
+        (tmp_path / "offset.txt").write_text(text)
+        run = evaluate(model, k_vrh)
+        found.append((run.predictions()["prediction"].iloc[0], run.result.fits[0].seconds_fit))
+    assert [value for value, _ in found] == [1.0, 1.0, 2.0]
 
 
 def test_a_finished_fit_is_never_run_twice(counting, k_vrh):

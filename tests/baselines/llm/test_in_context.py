@@ -33,7 +33,7 @@ def test_a_run_stands_beside_the_baselines(serve, ask, cli):
     assert outcome.code == 0 and server.sent == 32
     assert "tokens 3,200 in, 320 out" in outcome.out and "cost unknown" in outcome.out and "made-up-0001" in outcome.out
     result = json.loads((_run(outcome) / "result.json").read_text())
-    assert result["model"]["inputs"] == ["image", "text"]
+    assert result["model"]["inputs"] == ["id", "image", "text"]
     assert len(result["model"]["info"]["prompt_sha256"]) == 64
     usage = result["fits"][0]["usage"]
     assert usage["answers"] == usage["sent"] == 32 and usage["statuses"] == {"ok": 32}
