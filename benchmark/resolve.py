@@ -25,9 +25,10 @@ from .inputs import check_inputs
 from .registry import Registry
 from .source import source_of, source_sha256
 from .storage import sha256_file
+from .unpacking import kind_of, plain_name
 
 _neighbourhoods: list[str] = []  # folders on sys.path for the sake of a model file
-_PREDICTION_SUFFIXES = (".csv", ".parquet", ".json")
+_PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson")  # and compressed ones
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None) -> Model:
         target = load_predictor(PREDICTORS.points[spec])
         return _from_class(target, spec, spec, parameters)
     path = Path(spec)
-    if path.suffix in _PREDICTION_SUFFIXES:
+    if kind_of(path) in _PREDICTION_FILES:
         return _from_predictions(path, spec, parameters)
     location, _, attribute = spec.partition(":")
     module = _find_module(location, spec, PREDICTORS.names())
@@ -270,12 +271,12 @@ def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: 
 
 def _from_predictions(path: Path, spec: str, parameters: dict[str, Any]) -> Model:
     if not path.is_file():
-        raise ModelError(f"There is no predictions file {spec}; give a csv, parquet or json file with id,prediction.")
+        raise ModelError(f"There is no predictions file {spec}; give a csv, tsv, parquet, json or jsonl file.")
     if parameters:
         raise ModelError(f"A predictions file has no parameters; leave out {', '.join(parameters)}.")
     predictions = read_predictions(path)
     return Model(
-        path.stem,
+        Path(plain_name(path)).stem,
         spec,
         lambda: PredictionsFile(predictions),
         {},
