@@ -15,7 +15,8 @@ from .reading.plain_text import plain_characters, without_markup
 from .reading.refusals import is_refusal
 from .reading.units import Unit, parse_unit, respelled, size_in, unit_at
 
-_BRACKETS = re.compile(r"\([^()\n]*\)|\[[^\[\]\n]*\]")
+_BRACKET = re.compile(r"[(\[\])\n]")
+_MORE_OF_A_UNIT = re.compile(r"[\w^]|\s?(?:/|per\b)")
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,])(?<![A-Za-z]-)[\d.,]*\d $")
 _GAP = re.compile(r"[ \t~\u00b1]*(?:[)\]][ \t]*)?(?P<opening>[(\[][ \t]*)?-?")
 _CLOSING = re.compile(r"[ \t]*[)\]]")
@@ -80,7 +81,7 @@ def _find(text: str, target: _Target) -> float | None:
         return found.value
     if standing is not Standing.MARKED and is_refusal(plain):
         return None
-    size = _mentioned_size(plain, target)
+    size = _mentioned_size(masked, target)
     return None if size is None else found.value * size
 
 
@@ -96,7 +97,7 @@ def _is_outside_a_range(found: Candidate, text: str, target: _Target) -> bool:
 
 def _candidates(text: str, target: _Target) -> Iterator[Candidate]:
     """The numbers of a text that have no unit, or one of the target's quantity."""
-    brackets = [match.span() for match in _BRACKETS.finditer(text)]
+    brackets = list(_brackets(text))
     end, bracket = 0, 0
     for number in NUMBER.finditer(text):
         if number.start() < end:  # a digit of a unit
@@ -118,14 +119,27 @@ def _candidates(text: str, target: _Target) -> Iterator[Candidate]:
         yield Candidate(value, start, end, has_unit, is_own_unit=size == 1, is_aside=is_aside)
 
 
+def _brackets(text: str) -> Iterator[tuple[int, int]]:
+    """The outermost brackets that close on their line, as spans."""
+    start, depth = 0, 0
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] in "([":
+            start, depth = (start, depth + 1) if depth else (bracket.start(), 1)
+        elif bracket[0] == "\n":
+            depth = 0
+        elif depth:
+            depth -= 1
+            if not depth:
+                yield start, bracket.end()
+
+
 def _unit_after(text: str, end: int, target: _Target) -> tuple[float | None, int] | None:
     """Size, in the target's unit, and end of the unit after a number; the size is None for another quantity."""
     gap = _GAP.match(text, end)
     start = gap.end() if gap else end
     written_end = start + len(target.written)
-    is_written = (
-        target.written and text.startswith(target.written, start) and not re.match(r"[\w/^]", text[written_end:][:1])
-    )
+    is_written = bool(target.written) and text.startswith(target.written, start)
+    is_written = is_written and not _MORE_OF_A_UNIT.match(text, written_end)
     found = unit_at(text, start)
     size: float | None = 1.0
     if found and not (is_written and found[1] <= written_end):

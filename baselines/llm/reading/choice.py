@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 _MARK = re.compile(
     r"\b(?:(?:final|best|correct|my|the)\s+){0,3}(?:answer|final (?:value|estimate|prediction|result))\b[\"']?"
@@ -17,7 +18,7 @@ _MARK = re.compile(
 )
 _CLAIM = re.compile(
     r"\b(?:i|we)(?:'d|'ll| would| will| can| could| must| shall)?(?: \w+ly)? "
-    r"(?:estimate|predict|guess|say|expect|answer|go with|choose|pick|propose|conclude|settle on|put it)\b|"
+    r"(?:estimate|predict|guess|say|expect|answer|go (?:with|for)|choose|pick|propose|conclude|settle on|put it)\b|"
     r"(?<!is )\bmy (?:\w+ ){0,2}(?:estimate|guess|prediction|answer|value)\b|"
     r"\b(?:prediction|estimate|guess|result)\s?[:=]|"
     r"\b(?:best|predicted|estimated|final) (?:\w+ ){0,4}(?:is|would be|=|:)|"
@@ -42,10 +43,12 @@ _NUMBER = re.compile(r"(?<![A-Za-z\d_])[\d#]")
 _NUMBER_SOON = re.compile(r"\W*(?:[A-Za-z][\w']*\W+){0,5}?[\d#]")
 _BLANK = re.compile(r"[\s:=*_\"'|]*")
 _NOTHING_BEFORE = re.compile(
+    r"(?:\W*[A-E][.):] )?"
     r"[\W_]*(?:(?:about|around|approximately|approx|roughly|circa|ca|maybe|perhaps|probably|likely|k|b)\b[\W_]*){0,3}",
     re.IGNORECASE,
 )
 _NOTHING_AFTER = re.compile(r"\W*(?:\([^()\n]*\)\W*)?")
+_SEPARATOR = re.compile(r"[\s,;.|]*")
 _LIKEWISE = 0.01  # numbers that differ by less say the same in two units
 
 
@@ -91,10 +94,11 @@ def choose(text: str, candidates: Sequence[Candidate]) -> tuple[Candidate | None
 
 def _chosen(text: str, candidates: Sequence[Candidate]) -> tuple[Candidate | None, Standing]:
     alone = [found for found in candidates if not found.is_aside and _stands_alone(text, found)]
-    if len(alone) == len(candidates) and _are_several(alone):  # a list of answers to several questions
+    if _are_several(candidates) and (len(alone) == len(candidates) or _is_list(text, candidates)):
         return None, Standing.LEFT
     correction = max((found.end() for found in _CORRECTION.finditer(text)), default=0)
-    if corrected := [found for found in candidates if found.start >= correction and not found.is_aside]:
+    corrected = [found for found in candidates if found.start >= correction]
+    if any(not found.is_aside for found in corrected):
         candidates = corrected
     else:
         correction = 0
@@ -116,6 +120,17 @@ def _without_reasons(text: str, candidates: Sequence[Candidate]) -> list[Candida
         if not _REASON.search(between) or _SENTENCE_END.search(between):
             kept.append(found)
     return kept
+
+
+def _is_list(text: str, candidates: Sequence[Candidate]) -> bool:
+    """Whether numbers follow each other without a word between them, as in the answers to several questions."""
+    outside = [found for found in candidates if not found.is_aside]
+    return len(outside) > 1 and all(
+        _SEPARATOR.fullmatch(text, one.end, other.start)
+        and one.has_unit == other.has_unit
+        and not _say_the_same(one, other)
+        for one, other in pairwise(outside)
+    )
 
 
 def _say_the_same(one: Candidate, other: Candidate) -> bool:

@@ -19,12 +19,12 @@ _DIGITS = (
 _TEN_TO = rf"10\s?\^\s?(?:\(\s?)?{_SIGN}?\s?\d{{1,4}}(?:\s?\))?"
 _POWER = rf"(?:[eE]{_SIGN}?\d{{1,4}}(?![.,]?\d)|\s{{0,3}}[xX\u00d7*\u00b7]\s{{0,3}}{_TEN_TO})"
 # Without its sign, and with it; what was matched is never given back, so that 10 is not the start of 10^2.
-UNSIGNED = rf"(?>{_TEN_TO}|{_DIGITS}{_POWER}?)(?!\s?\^)"
+UNSIGNED = rf"(?>{_TEN_TO}|{_DIGITS}{_POWER}?)(?!\s?\^|\s?\([xX\u00d7]\s?10\b)"
 LOOSE = rf"(?>(?:{_SIGN}\s?)?{UNSIGNED})"
 # It stands alone: not inside a word, a formula (Al2O3) or another number, also one that was passed over (#.#).
-NUMBER = re.compile(rf"(?<![A-Za-z\u00c0-\u052f\d_^.,#])(?<!\^\()(?<!\^\([-+\u2212]){UNSIGNED}")
+NUMBER = re.compile(rf"(?<![A-Za-z\u00c0-\u052f\d_^.,#])(?<!\^\()(?<!\^[-+\u2212])(?<!\^\([-+\u2212]){UNSIGNED}")
 
-_DASH_BEFORE = re.compile(rf"(?P<dash>[-{MINUS}{DASH}])(?P<gap>[ \t]*)$")
+_DASH_BEFORE = re.compile(rf"(?P<dash>[-{MINUS}{DASH}])(?P<gap>[ \t]*)(?:[(\[][ \t]?)?$")
 _NEGATIVE = re.compile(r"(?<![-\w])negative\b[^.\n\d]{0,30}$", re.IGNORECASE)
 _AFTER_VERB = re.compile(r"\b(?:is|was|be|of|about|around|approximately|roughly|equals|at)$", re.IGNORECASE)
 _EXPONENT = re.compile(rf"\^\s?\(?\s?({_SIGN}?)\s?(\d+)")

@@ -15,8 +15,8 @@ _NO_UNIT = r"(?![\d.,]*\d| ?[A-Za-z\u00b5\u00c5%])"
 _WORDS = r"(?:[A-Za-z][\w'-]*[\s(~:=]{1,3})"
 # What stands between a name and its number, as in "the confidence level is about".
 _BETWEEN = (
-    r"(?:[ \t:=~|(*\"']|\([^()\d]{1,15}\)|\b(?:is|of|was|be|at|to|the|a|an|its|this|about|around|approximately|approx|"
-    r"roughly|level|score|values?|number|would|estimated?|calculated|in|for|crystal|material|compound|no)\b\.?){0,14}"
+    r"(?:[ \t:=~|(*\"'\u2026]|\([^()\d]{1,15}\)|"
+    r"\b(?:is|of|was|be|at|to|the|a|an|its|this|about|around|approximately|approx|roughly|level|score|values?|number|would|estimated?|calculated|in|for|crystal|material|compound|no)\b\.?){0,14}"
 )
 
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)(?:[a-z]{3,6})?\.?"
@@ -62,8 +62,10 @@ _COMPARED = (
     rf"{_FIRST}(?<!\.){_UNIT} (?:{_COMPARATIVE}|{_BEYOND})\b",
     rf"\b(?:similar|close|comparable|analogous) to (?!about|around|approx|roughly){_WORDS}{{1,10}}{LOOSE}",
     rf"\b(?:such as|e\.g\.|for (?:example|instance))(?:,? |, ){LOOSE}|\b(?:up|down) from (?:about )?{LOOSE}",
-    rf"{_FIRST}(?<!\.){_UNIT} (?:at|under) (?P<other>{LOOSE})",  # 165 GPa at 10 GPa
-    rf"\d[^.\n]{{0,60}}, with an? [^.,;\d\n]{{0,40}} of (?P<other>{LOOSE})",
+    rf"\b(?:not|n't|rather than|instead of) (?:the |about )?{LOOSE}",
+    rf"\b(?!(?:it|that|this|here|there|what|value|answer)'s)[a-z]\w*'s {LOOSE}",  # Ir's 320 GPa
+    rf"{_FIRST}(?<!\.){_UNIT} (?:at|under) (?P<other>{LOOSE}{_UNIT})",  # 165 GPa at 10 GPa
+    rf"\d[^.\n]{{0,60}}, with an? [^.,;\d\n]{{0,40}} of (?P<other>{LOOSE}{_UNIT})",
     rf"{_FIRST}{_UNIT}[^.\n\d]{{0,15}}\b(?:or rather|or better|i mean|make that|scratch that|no,? wait)\b",
 )
 _MEASURES = (
@@ -85,7 +87,7 @@ _ALWAYS = tuple(
 )
 SPAN = re.compile(_SPAN, re.IGNORECASE)
 _UNCERTAINTY = re.compile(
-    rf"\^\(\+{LOOSE}\)_?\(?[-\u2212]{LOOSE}\)?|[\[(]?\s?\u00b1\s?{LOOSE}\s?%?|(?<=\d)\(\d{{1,3}}\)|"
+    rf"\^\(?\+{LOOSE}\)?_?\(?[-\u2212]{LOOSE}\)?|[\[(]?\s?\u00b1\s?{LOOSE}\s?%?|(?<=\d)\([\d.]{{1,6}}\)|"
     rf"\b(?:with|within)\b[^.\n\d]{{0,30}}\b(?:uncertainty|error|margin)\b{_BETWEEN}{LOOSE}",
     re.IGNORECASE,
 )
@@ -96,7 +98,7 @@ _PROBABILITY = re.compile(rf"\b(?:probability|likelihood|chance)\b{_BETWEEN}{LOO
 
 # Properties, with the symbols of some: their values are passed over, unless the target is one of them.
 _PROPERTIES = {
-    "shear": r"G(?:_\w{1,4})?",
+    "shear": r"[gG](?:_\w{1,5})?",
     "young(?:'s)?": r"[EY](?=\s?[=~:]\s?[\d.]+\s?[GMk]?Pa)",
     "hardness": "H_?[vV]",
     "elastic constants?": r"C_?\(?\d\d\)?",
@@ -107,6 +109,7 @@ _PROPERTIES = {
     "valence": "[nNZ]",
     "distances?": "[dr]",
     "ratio": "[xyz]",
+    "unstable": r"\u03b3_?us\w*",
 } | dict.fromkeys(
     ("rigidity", "tensile", "yield", "stiffness", "bond lengths?", "spacing", "period(?:icity)?", "radius", "thickness",
      "edge", "width", "height", "angle", "electronegativity", "melting", "boiling", "debye", "cutoff", "threshold",
@@ -115,12 +118,14 @@ _PROPERTIES = {
 )  # fmt: skip
 # Any of these may be the target, so they are passed over only where it is known.
 _TARGETS = {
-    "bulk": r"[KB](?:_?0|_\w{1,4})?",
+    "bulk": r"[kKB](?:_?0|_\w{1,5})?",
     "density": "\u03c1|rho",
     "volume": "V",
     "poisson": "\u03bd|nu",
+    "gap": "E_?g(?:ap)?",
+    "fermi": "E_?F",
 } | dict.fromkeys(
-    ("incompressibility", "gap", "formation", "fermi", "hull", "magnetic", "magneti[sz]ation", "moment", "mass",
+    ("incompressibility", "formation", "hull", "magnetic", "magneti[sz]ation", "moment", "mass",
      "weight", "sites", "stacking", "surface", "anisotropy"), ""
 )  # fmt: skip
 _NOUNS = (
@@ -161,9 +166,11 @@ def mask_others(text: str, about: str = "", is_probability: bool = False) -> str
 
 
 def _masked(match: re.Match[str]) -> str:
-    """The matched text without digits, or, where the pattern names a part `other`, without those of that part."""
-    start = match.start("other") - match.start() if match.groupdict().get("other") else 0
-    return match[0][:start] + re.sub(r"\d", "#", match[0][start:])
+    """The matched text without digits, or, where the pattern names a part `other`, without digits and units there."""
+    if not match.groupdict().get("other"):
+        return re.sub(r"\d", "#", match[0])
+    start = match.start("other") - match.start()
+    return match[0][:start] + re.sub(r"[^\W_]", "#", match[0][start:])
 
 
 def _masked_alternatives(match: re.Match[str]) -> str:

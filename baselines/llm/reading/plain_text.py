@@ -26,6 +26,7 @@ _ALIKE = {
     "\u2022": "\u2023\u25aa\u25cf\u2043",
     " : ": "\u2192\u21d2\u27f6\u27f9\u279c\u2794",  # arrows
     "\u00b5": "\u03bc",
+    "\n": "\u2028\u2029\u0085",
 }
 _CHARACTERS = str.maketrans({other: plain for plain, others in _ALIKE.items() for other in others})
 
@@ -44,6 +45,11 @@ _STYLED = re.compile(
     r"ensuremath)\s*\{([^{}]*)\}"
 )
 _ANSWER_TAG = r"(?:final_?)?(?:answer|value|prediction|estimate|number)|final"
+# (1.35 +- 0.05) x 10^2 and 1.35(5) x 10^2
+_DECIMAL, _TIMES_TEN = r"[-\u2212\u2013]?[\d.,]{1,30}", r"[ \t]?[x\u00d7*\u00b7][ \t]?(?=10[ \t]?\^)"
+_WITH_POWER = (
+    rf"(?:\([ \t]?)?(?<![\d.,])({_DECIMAL})[ \t]?(?:\u00b1[ \t]?{_DECIMAL}[ \t]?\)|\([\d.]{{1,6}}\)){_TIMES_TEN}"
+)
 # Each in turn; the braces of `\boxed` are taken away with all others.
 _MARKUP = tuple(
     (re.compile(pattern, re.IGNORECASE | re.MULTILINE), plain)
@@ -86,7 +92,9 @@ _MARKUP = tuple(
         (r"\+\s?/\s?[-\u2212\u2013]|\+-(?=\s?\d)|\bplus or minus\b|\bgive or take\b", "\u00b1"),
         (r"\.{2,}", " \u2026 "),
         (r"\b(?:minus|negative)\s+(?=[\d.])", "-"),
-        (r"([-\u2212])\s?\(\s*([\d.,]+)\s*\)", r"\1\2"),
+        (r"\(([-\u2212\u2013])\)(?=\s?\d)", r"\1"),
+        (r"\^\(\s?([-+\u2212\u2013]?\d{1,4})\s?\)", r"^\1"),
+        (_WITH_POWER, "\\1\u00d7"),
         (r"(?<=[a-z])\.(?=[-\u2212\u2013+]?\d)", ". "),  # approx.-1.5
         (r"(?<=\d)'(?=\d{3}(?!\d))", ""),
     )

@@ -21,7 +21,9 @@ _REFUSALS = (
     r"\bi (?:don't|do not) have (?:access|enough|sufficient|the (?:ability|information))\b",
     r"(?:\b(?:not|without|lacks?)|n't)\b[^.\n]{0,30}\b(?:enough|sufficient) (?:information|data|context)\b",
     r"\binsufficient (?:information|data|context)\b",
-    r"\blo siento\b|\bes tut mir leid\b|\bje suis d\u00e9sol\u00e9|\u62b1\u6b49|\u65e0\u6cd5|\u7533\u3057\u8a33",
+    r"\b(?:lo siento|no puedo|desculpe|n\u00e3o posso|d\u00e9sol\u00e9e?|ne peux pas)\b",
+    r"\b(?:es tut mir leid|kann (?:ich )?nicht|mi dispiace)\b",
+    r"\u62b1\u6b49|\u65e0\u6cd5|\u7533\u3057\u8a33|\b\u043d\u0435 \u043c\u043e\u0433\u0443\b",
 )
 _REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 

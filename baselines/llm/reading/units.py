@@ -114,7 +114,11 @@ def unit_at(text: str, start: int) -> tuple[Unit, int] | None:
         word = _WORD.match(text, opening.end() if opening else position)
         name = _simple_unit(word[0]) if word else None
         if word is None or name is None:
-            return None if "/" in separator or "per" in separator or not powers else (tuple(powers), end)
+            # Divided by what is no unit, or by a number; but "135 GPa / 19.6 Mpsi" are two.
+            is_divided = ("/" in separator or "per" in separator) and (
+                word or (text[position : position + 1].isdigit() and separator != " / ")
+            )
+            return None if is_divided or not powers else (tuple(powers), end)
         exponent = _EXPONENT.match(text, word.end())
         if separator.isspace() and not (exponent or is_inside or (over and (len(word[0]) > 1 or word[0] == "K"))):
             return tuple(powers), end  # the next word of a sentence

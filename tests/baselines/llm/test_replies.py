@@ -116,8 +116,31 @@ def test_every_number_in_json_survives(value, frame):
     assert reading.flexible == value
 
 
-_PIECES = ["165", " GPa", "{", "}", '"value"', ":", "[", "]", "-", "\u2013", ".", ",", "e", "10^", "(", ")", "/", "\\text{", "<think>",
-           "</think>", "answer is ", "\n", "\u0661", "\u00b2", " or ", "<", ">", "%", "I cannot "]  # fmt: skip
+_PIECES = [
+    *(
+        "165",
+        " GPa",
+        "{",
+        "}",
+        '"value"',
+        ":",
+        "[",
+        "]",
+        "-",
+        "\u2013",
+        ".",
+        ",",
+        "e",
+        "10^",
+        "(",
+        ")",
+        "/",
+        "<",
+        ">",
+        "%",
+    ),
+    *("\\text{", "<think>", "</think>", "answer is ", "\n", "\u0661", "\u00b2", " or ", "I cannot "),
+]
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(_PIECES)).map("".join)), st.booleans())
