@@ -16,6 +16,7 @@ from .reading.refusals import is_refusal
 from .reading.units import Unit, parse_unit, respelled, size_in, unit_at
 
 _BRACKET = re.compile(r"[(\[\])\n]")
+_VALUE_BEFORE, _LINE_END = re.compile(r"(?:^|[\n=:~\u2212-])[^\w\n]*$"), re.compile(r"[^\w\n]*(?:\n|$)")
 _MORE_OF_A_UNIT = re.compile(r"[\w^]|\s?(?:/|per\b)")
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,])(?<![A-Za-z]-)[\d.,]*\d $")
 _GAP = re.compile(r"[ \t~\u00b1]*(?:[)\]][ \t]*)?(?P<opening>[(\[][ \t]*)?-?")
@@ -115,8 +116,16 @@ def _candidates(text: str, target: _Target) -> Iterator[Candidate]:
         while bracket < len(brackets) and brackets[bracket][1] <= start:
             bracket += 1
         is_aside = bracket < len(brackets) and brackets[bracket][0] <= start and end <= brackets[bracket][1]
-        has_unit = unit is not None and not target.is_probability
-        yield Candidate(value, start, end, has_unit, is_own_unit=size == 1, is_aside=is_aside)
+        is_aside = is_aside and not _is_whole_value(text, *brackets[bracket])
+        if target.is_probability:  # a percentage is a number like another, also in brackets
+            yield Candidate(value, start, end, has_unit=False, is_own_unit=True, is_aside=is_aside and unit is None)
+        else:
+            yield Candidate(value, start, end, has_unit=unit is not None, is_own_unit=size == 1, is_aside=is_aside)
+
+
+def _is_whole_value(text: str, start: int, end: int) -> bool:
+    """Whether brackets are all that stands on a line, or all after an equals sign."""
+    return _VALUE_BEFORE.search(text, max(0, start - 30), start) is not None and _LINE_END.match(text, end) is not None
 
 
 def _brackets(text: str) -> Iterator[tuple[int, int]]:

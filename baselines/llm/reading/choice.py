@@ -13,7 +13,7 @@ from itertools import pairwise
 _MARK = re.compile(
     r"\b(?:(?:final|best|correct|my|the)\s+){0,3}(?:answer|final (?:value|estimate|prediction|result))\b[\"']?"
     r"(?:\s?\([^()\n]{0,30}\)|\s(?:in|to|for) [^\n:=]{1,30}?)?(?:\s?[:=]|\s(?:is|would be|should be|will be)\b)|"
-    r"[\"']value[\"']\s?[:=]|^\W{0,4}value\W{0,4}[:=]",
+    r"[\"']value[\"']\s?[:=]|\bvalue\s?=|^\W{0,4}value\W{0,4}[:=]",
     re.IGNORECASE | re.MULTILINE,
 )
 _CLAIM = re.compile(
@@ -147,8 +147,9 @@ def _marked(text: str, candidates: Sequence[Candidate], start: int) -> Sequence[
         if mark[0].endswith((":", "=")) and (not candidates or candidates[-1].start < mark.end()):
             return []
         if _NUMBER.search(words):
-            bare = _only([found for found in said if not found.has_unit])
-            return said if said and said[0].has_unit else [bare] if bare else []
+            outside = [found for found in said if not found.is_aside] or said
+            is_bare = bool(outside) and not outside[0].has_unit
+            return [] if is_bare and _are_several([found for found in outside if not found.has_unit]) else outside
     return None
 
 
@@ -179,14 +180,14 @@ def _said_after(
 
 
 def _only(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The last number with a unit, else the only number; those in brackets where there are no others."""
+    """The last number with a unit, else the only number; in brackets it needs a unit, and there must be no other."""
     outside = [found for found in candidates if not found.is_aside]
     if with_unit := [found for found in outside if found.has_unit]:
         return with_unit[-1]
-    if outside and any(found.has_unit for found in candidates):
+    inside = [found for found in candidates if found.is_aside and found.has_unit]
+    if (outside and inside) or _are_several(outside or inside):
         return None
-    chosen = outside or candidates
-    return chosen[0] if chosen and not _are_several(chosen) else None
+    return next(iter(outside or inside), None)
 
 
 def _stands_alone(text: str, found: Candidate) -> bool:

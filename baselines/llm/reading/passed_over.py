@@ -51,7 +51,8 @@ _RANGES = (
     _SPAN,
     rf"(?:[<>]=?|\b(?:at (?:least|most)|{_COMPARATIVE} than|up to|{_BEYOND}|exceed(?:s|ing)?)(?: the)?) ?{LOOSE}",
     rf"{_FIRST}{_UNIT} ?[<>]=? ?[^\W\d]",
-    rf"\b(?:(?:min|max)(?:imum)?|lower|upper)(?: (?:bound|limit|estimate|value))? ?(?:[:=]|\bis\b)? ?{LOOSE}",
+    rf"\b(?:(?:min|max)(?:imum)?|lower|upper|worst|lowest|highest)(?: (?:case|bound|limit|estimate|value))?"
+    rf" ?(?:[:=]|\bis\b)? ?{LOOSE}",
     rf"\b(?:range|interval|CI) ?[:=(\[]? ?{LOOSE}|\bwithin (?:about |~ ?)?{LOOSE}",
 )
 _COMPARED = (
@@ -71,6 +72,7 @@ _COMPARED = (
 _MEASURES = (
     r"confidence|certainty|credence|score|rating|space group|group|(?:atomic|coordination|wave|quantum) number|"
     r"oxidation state|uncertainty|errors?(?: bars?)?|standard deviation|std|sigma|\u03c3|deviation|margin|tolerance|"
+    r"percentile|quantile|[pq]\d\d?(?<!50)|"
     r"years?|dates?|seed|draft"
 )
 _OPERATOR = r"\s?[+*\u00d7\u00b7/\u00f7]\s?"

@@ -19,9 +19,9 @@ _CHANNEL = re.compile(
 )
 # Where a reply has ended: at a marker of the chat template, or where the model goes on with a question of its own.
 _END = re.compile(
-    r"<\|(?:im_end|im_start|eot_id|eom_id|endoftext|end_of_text|end|return|start_header_id)\|>|</s>|<end_of_turn>|"
+    r"<\|(?:im_end|im_start|eot_id|eom_id|endoftext|end_of_text|end|return|start_header_id|user|assistant|system)\|>|</s>|<end_of_turn>|"
     r"<start_of_turn>|<eos>|\[/?INST\]|<\uff5cend\u2581of\u2581sentence\uff5c>|"
-    r"^[ \t>*#\"]{0,9}(?:description|question|q|user|human|assistant|input|prompt|query|problem|instruction)"
+    r"^[ \t>*#\"]{0,9}(?:description|question|q|user|human|assistant|input|prompt|query|problem|instruction|next)"
     r"(?: ?\d{1,4})?\**\s?:|^What is the [^\n?]{3,200} of this crystal|"
     r"^### (?:instruction|human|user|input|question)\b",
     re.IGNORECASE | re.MULTILINE,
