@@ -50,7 +50,8 @@ _SPAN = rf"{_FIRST}{_UNIT}{_TO}{LOOSE}(?![.,]?\d|\^)|\b(?:between|from) {LOOSE}{
 _RANGES = (
     _SPAN,
     rf"(?:[<>]=?|\b(?:at (?:least|most)|{_COMPARATIVE} than|up to|{_BEYOND}|exceed(?:s|ing)?)(?: the)?) ?{LOOSE}",
-    rf"{_FIRST}{_UNIT} ?[<>]=? ?[^\W\d]",
+    rf"{_FIRST}{_UNIT} ?[<>]=? ?[^\W\d]|{_FIRST}\+(?! ?[\d/-])",
+    rf"{_FIRST}{_UNIT} (?:or (?:{_COMPARATIVE}|{_BEYOND})|max(?:imum)?|min(?:imum)?|at (?:most|least)|tops)\b",
     rf"\b(?:(?:min|max)(?:imum)?|lower|upper|worst|lowest|highest)(?: (?:case|bound|limit|estimate|value))?"
     rf" ?(?:[:=]|\bis\b)? ?{LOOSE}",
     rf"\b(?:range|interval|CI) ?[:=(\[]? ?{LOOSE}|\bwithin (?:about |~ ?)?{LOOSE}",
@@ -62,6 +63,10 @@ _COMPARED = (
     rf"\bth(?:at|ose) of (?:[A-Za-z][\w'-]*,? \(?){{1,4}}{LOOSE}",
     rf"{_FIRST}(?<!\.){_UNIT} (?:{_COMPARATIVE}|{_BEYOND})\b",
     rf"\b(?:similar|close|comparable|analogous) to (?!about|around|approx|roughly){_WORDS}{{1,10}}{LOOSE}",
+    rf"\d[^\n]{{0,150}}?\b(?:note that|note:|in contrast|(?:for|by|in) (?:reference|context|comparison)),?\s?"
+    rf"{_WORDS}{{0,10}}(?P<other>{LOOSE}{_UNIT})",
+    rf"\d[^\n]{{0,150}}?\b(?:cf|lit|literature|exp|experiment(?:al)?|measured|reported)\b[ .:=(]*(?:values? )?"
+    rf"(?:of |is |at )?(?P<other>{LOOSE}{_UNIT})",
     rf"\b(?:such as|e\.g\.|for (?:example|instance))(?:,? |, ){LOOSE}|\b(?:up|down) from (?:about )?{LOOSE}",
     rf"\b(?:not|n't|rather than|instead of) (?:the |about )?{LOOSE}",
     rf"\b(?!(?:it|that|this|here|there|what|value|answer)'s)[a-z]\w*'s {LOOSE}",  # Ir's 320 GPa
@@ -81,6 +86,7 @@ _ABOUT_THE_ANSWER = (
     rf"{_FIRST}(?<!\.)\s?%?[ -](?:confidence|confident|certain|certainty|sure|CI|credible)\b",
     rf"{_FIRST}\s?(?:/|out of)\s?(?:5|10|100)\b(?!\.\d)",
     rf"\b(?:log(?:_?10)?|ln|lg|sqrt|exp)\b[^=\n\d]{{0,20}}[=~:]? ?{LOOSE}",
+    rf"\({LOOSE}\){_OPERATOR}\(?{LOOSE}|"
     rf"{_FIRST}(?:{_OPERATOR}{LOOSE})+|{_FIRST}{_OPERATOR}(?=\()|\){_OPERATOR}{LOOSE}",  # the terms of a calculation
 )
 _ALWAYS = tuple(
@@ -103,7 +109,7 @@ _PROPERTIES = {
     "shear": r"[gG](?:_\w{1,5})?",
     "young(?:'s)?": r"[EY](?=\s?[=~:]\s?[\d.]+\s?[GMk]?Pa)",
     "hardness": "H_?[vV]",
-    "elastic constants?": r"C_?\(?\d\d\)?",
+    "elastic constants?": r"[cC]_?\(?\d\d\)?",
     "lattice": "[abc](?:_?0)?",
     "temperature": "T",
     "pressure": "[Pp]",
@@ -142,12 +148,12 @@ def _other_properties(about: str) -> tuple[re.Pattern[str], ...]:
     properties = _PROPERTIES | (_TARGETS if about else {})
     others = {name: symbol for name, symbol in properties.items() if not re.search(name, about, re.IGNORECASE)}
     names, symbols = "|".join(others), "|".join(filter(None, others.values()))
-    constants = r"(?:\bC_?\(?\d\d\)?(?: ?(?:[,/=]|and|&) ?)?){2,6}" if "elastic constants?" in others else "(?!)"
+    constants = r"(?:\b[cC]_?\(?\d\d\)?(?: ?(?:[,/=]|and|&) ?)?){2,6}" if "elastic constants?" in others else "(?!)"
     return (
         re.compile(rf"{constants}{_BETWEEN}(?:{LOOSE}{_UNIT} ?(?:(?:,|and|/|;) ?)?)+"),
         re.compile(rf"\b(?:{names})\b{_NOUNS}{_BETWEEN}{LOOSE}", re.IGNORECASE),
         re.compile(rf"{_FIRST}(?<!\.){_UNIT} (?:(?:for|as) )?(?:the |its )?(?:{names})\b", re.IGNORECASE),
-        re.compile(rf"{_FIRST}{_UNIT} ?\((?:{symbols})\)"),
+        re.compile(rf"{_FIRST}{_UNIT} ?\((?:{symbols}|(?i:{names})[^()\d]*)\)"),
         re.compile(rf"(?<![\w.])(?:{symbols})\s?(?:\([^()\d]{{1,12}}\))?\s?[=~:]+\s?{LOOSE}"),
     )
 
