@@ -39,8 +39,8 @@ class InContext:
 
     As in Section 4.3 of arXiv:2401.09301: the model is told its role, shown `shots` examples (image, text, value), and
     asked for the value of each row. Any chat-completions endpoint works. Answers are stored, and paid for once. Replies
-    are read strictly (the JSON that was asked for) and flexibly (any number in them); the flexible reading is the
-    prediction. For a binary target the model is asked for the probability that it is true.
+    are read strictly (the JSON that was asked for) and flexibly (what a careful reader takes for the answer); the
+    flexible reading is the prediction. For a binary target the model is asked for the probability that it is true.
 
     Args:
         model: name of the model at the endpoint.
@@ -196,7 +196,13 @@ class InContext:
 
     def _ask(self, rows: Rows, variant: Variant, usage: UsageCounter) -> ResponseCollector:
         """Ask about all rows and read the replies as they arrive; each is also written to `replies.jsonl`."""
-        read = partial(read_reply, unit=self._context.unit, is_probability=self._kind == CLASSIFICATION)
+        read = partial(
+            read_reply,
+            unit=self._context.unit,
+            is_probability=self._kind == CLASSIFICATION,
+            target=self._context.target,
+            description=self._context.description,
+        )
         collector = ResponseCollector(len(rows), read, usage)
         requests = partial(self._conversation.requests, rows, variant)
         with (self._context.work_dir / "replies.jsonl").open("a", encoding="utf-8") as file:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .errors import ModelError, unknown_name
+from .errors import EcdbenchError, ModelError, unknown_name
 from .inputs import INPUTS
 from .predictor import RunContext
+from .unpacking import kind_of, open_unpacked
 
 if TYPE_CHECKING:
-    import pandas as pd
     from datasets import Dataset
 
 # Feature sets by their usual names; any other input that has features is named by itself.
 _FEATURE_SETS = {"pixels": "image", "composition": "formula"}
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# How a predictions file may write that a prediction failed, other than as NaN; in any case.
+_FAILED = ("", "na", "n/a", "null", "none")
 
 
 def input_of(features: str) -> str:
@@ -99,23 +109,31 @@ class PredictionsFile:
 
 
 def read_predictions(path: Path) -> dict[str, float]:
-    """Read `id,prediction` from csv, parquet or json (records, columns, or a mapping).
+    """Read `id` and `prediction` from csv, tsv, parquet, json (records, columns, or a mapping) or jsonl (records), also
+    compressed. Ids are text, whatever they look like.
 
     Raises:
-        ModelError: columns are missing, an id occurs twice, or a prediction is not a number.
+        ModelError: columns are missing, a column or an id occurs twice, or a prediction is not a number.
+        DataError: the file is compressed and damaged.
     """
-    frame = _read_frame(path)
-    if not {"id", "prediction"} <= set(frame.columns):
-        raise ModelError(f"{path} needs the columns id and prediction (found: {', '.join(map(str, frame.columns))}).")
-    ids = frame["id"].astype(str)
-    if twice := sorted(set(ids[ids.duplicated()])):
+    columns = _read_columns(path)
+    ids: list[str] = []
+    values: list[float] = []
+    if len(columns["id"]) != len(columns["prediction"]):
+        counts = f"{len(columns['id'])} ids and {len(columns['prediction'])} predictions"
+        raise ModelError(f"{path} has {counts}; give one prediction for each id.")
+    for sample_id, value in zip(columns["id"], columns["prediction"], strict=True):
+        if isinstance(sample_id, bool) or not isinstance(sample_id, (str, int)):
+            raise ModelError(f"{path} has the id {sample_id}, which is no text; write it in quotes.")
+        ids.append(str(sample_id))
+        try:
+            values.append(_number(value))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ModelError(
+                f"{path} predicts {reprlib.repr(value)} for {sample_id}, which is not a number; write NaN if it failed."
+            ) from error
+    if twice := _repeated(ids):
         raise ModelError(f"{path} has more than one prediction for {_some(twice)}; keep one row per id.")
-    try:
-        values = frame["prediction"].astype(float)
-    except (TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path} holds a prediction that is not a number ({error}); write NaN for a failed one."
-        ) from error
     return dict(zip(ids, values, strict=True))
 
 
@@ -138,17 +156,73 @@ def _some(ids: list[str]) -> str:
     return f"{shown} and {len(ids) - 5} more" if len(ids) > 5 else shown
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return math.nan if value is None or str(value).strip().lower() in _FAILED else float(value)
+
+
+def _read_columns(path: Path) -> dict[str, Sequence[Any]]:
+    """The columns of a predictions file by name, `id` and `prediction` among them."""
+    kind, only_once = kind_of(path), partial(_only_once, path)
     try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path, dtype={"id": str})
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and set(content) != {"id", "prediction"}:
-            content = [{"id": key, "prediction": value} for key, value in content.items()]
-        return pd.DataFrame(content)
+        with open_unpacked(path) as file:
+            if kind in _DELIMITERS:
+                text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+                columns = _from_cells(csv.reader(text, delimiter=_DELIMITERS[kind], strict=True))
+            elif kind == ".parquet":
+                columns = _from_parquet(file)
+            elif kind == ".json":
+                columns = _from_json(json.load(file, object_pairs_hook=only_once))
+            else:
+                columns = _from_json([json.loads(line, object_pairs_hook=only_once) for line in file if line.strip()])
+    except EcdbenchError:
+        raise
     except Exception as error:
-        raise ModelError(f"{path} cannot be read as {path.suffix[1:]} ({type(error).__name__}: {error}).") from error
+        raise ModelError(f"{path} cannot be read as {kind[1:]} ({type(error).__name__}: {error}).") from error
+    names = [name for name, _ in columns]
+    if twice := _repeated(names):
+        raise ModelError(f"{path} has the column {_some(twice)} more than once; keep one.")
+    if not {"id", "prediction"} <= set(names):
+        raise ModelError(f"{path} needs the columns id and prediction (found: {', '.join(names)}).")
+    return dict(columns)
+
+
+def _from_cells(reader: Iterable[list[str]]) -> list[tuple[str, Sequence[Any]]]:
+    lines = [[cell.strip() for cell in row] for row in reader if row]
+    if not lines:
+        raise ValueError("it is empty")
+    header, *rows = lines
+    if odd := next((row for row in rows if len(row) != len(header)), None):
+        raise ValueError(f"{len(odd)} cells under a header of {len(header)}: {', '.join(odd)[:60]}")
+    return [(name, [row[number] for row in rows]) for number, name in enumerate(header)]
+
+
+def _from_parquet(file: BinaryIO) -> list[tuple[str, Sequence[Any]]]:
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(io.BytesIO(file.read())).read()
+    return [(name, column.to_pylist()) for name, column in zip(table.column_names, table.columns, strict=True)]
+
+
+def _from_json(content: Any) -> list[tuple[str, Sequence[Any]]]:
+    """Columns (lists, or values by row as pandas writes them), predictions by id, or records."""
+    if isinstance(content, dict):
+        columns = [(name, list(part.values()) if isinstance(part, dict) else part) for name, part in content.items()]
+        if {"id", "prediction"} <= set(content) and all(isinstance(part, list) for _, part in columns):
+            return columns
+        return [("id", list(content)), ("prediction", list(content.values()))]
+    for record in content:
+        if not isinstance(record, dict) or not {"id", "prediction"} <= set(record):
+            raise ValueError(f"{reprlib.repr(record)} is no record with id and prediction")
+    return [(name, [record[name] for record in content]) for name in ("id", "prediction")]
+
+
+def _only_once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if twice := _repeated(name for name, _ in pairs):
+        raise ModelError(f"{path} has {_some(twice)} more than once in one object; keep one of each.")
+    return dict(pairs)

@@ -16,8 +16,9 @@ from .fit_processes import workplace
 from .fit_processes.workplace import Workplace
 from .model import Model, Origin
 from .storage import sha256_file
+from .unpacking import kind_of, plain_name
 
-_PREDICTION_SUFFIXES = (".csv", ".parquet", ".json")
+_PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson")  # and compressed ones
 
 
 def resolve(spec: Any, parameters: Mapping[str, Any] | None = None, place: Workplace | None = None) -> Model:
@@ -41,13 +42,13 @@ def resolve(spec: Any, parameters: Mapping[str, Any] | None = None, place: Workp
 
 def is_predictions_file(spec: str) -> bool:
     """Whether what a user wrote means a file of predictions."""
-    return Path(spec).suffix in _PREDICTION_SUFFIXES
+    return kind_of(Path(spec)) in _PREDICTION_FILES
 
 
 def _from_predictions(path: Path, spec: str, parameters: Mapping[str, Any]) -> Model:
     if not path.is_file():
-        raise ModelError(f"There is no predictions file {spec}; give a csv, parquet or json file with id,prediction.")
+        raise ModelError(f"There is no predictions file {spec}; give a csv, tsv, parquet, json or jsonl file.")
     if parameters:
         raise ModelError(f"A predictions file has no parameters; leave out {', '.join(parameters)}.")
     predictions = read_predictions(path)
-    return Model(path.stem, spec, {}, sha256_file(path), inputs=("id",), predictions=predictions)
+    return Model(Path(plain_name(path)).stem, spec, {}, sha256_file(path), inputs=("id",), predictions=predictions)

@@ -31,8 +31,8 @@ class BuildOptions:
     source: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder with properties.csv and densities (CHGCAR, json.gz or npz); of ecd-fcc, folders with "
-            "densities/ID.npz, repeatable."
+            help="Folder with properties.csv and densities (CHGCAR, cube, xsf, json or npz; also .gz, .bz2, .xz "
+            "and .zst); of ecd-fcc, folders with densities/ID.npz, repeatable."
         ),
     ] = None
     add: Annotated[

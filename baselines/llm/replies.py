@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .quantities import find_number, find_probability
+from .reading.answer_objects import NO_ANSWER, AnswerKeys
+from .reading.refusals import is_refusal
+from .reading.turns import read_text, without_thoughts
 
 if TYPE_CHECKING:
     from .failures import RejectedError
@@ -21,15 +24,6 @@ if TYPE_CHECKING:
 OK, UNPARSED, REFUSED, FILTERED, ERROR = "ok", "unparsed", "refused", "filtered", "error"
 _BY_SEVERITY = (OK, UNPARSED, REFUSED, FILTERED, ERROR)
 _MAX_TOKENS = 10**9
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL)
-_END_OF_THOUGHTS = re.compile(r".*</think(?:ing)?>", re.DOTALL)  # some chat templates drop the opening tag
-_OBJECT = re.compile(r"\{[^{}]*\}")
-_VALUE_KEYS = ("value", "answer", "prediction", "predicted_value", "estimate", "result")
-_REFUSAL = re.compile(
-    r"I'?m sorry|I apologi[sz]e|I can(?:no|')?t |I can not |I(?:'m| am) (?:un|not )able|"
-    r"unable to (?:provide|estimate|assist)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -137,61 +131,49 @@ def _token_count(value: Any) -> int | None:
     return int(value) if value == int(value) else None
 
 
-def read_reply(completion: Completion, unit: str, is_probability: bool = False) -> Reading:
+def read_reply(
+    completion: Completion, unit: str, is_probability: bool = False, target: str = "", description: str = ""
+) -> Reading:
     """Find the number in a reply, strictly and flexibly.
 
     Args:
         completion: the completion with the reply.
         unit: unit of the target, into which numbers in other units are converted.
         is_probability: the number is a probability, possibly in percent; outside [0, 1] it does not count.
+        target: name of the target, under which an object may give the number, too.
+        description: what the target is.
     """
     if completion.finish_reason == "content_filter":
         return Reading(FILTERED)
     if completion.is_refusal:
         return Reading(REFUSED)
-    text = _THOUGHTS.sub(" ", _END_OF_THOUGHTS.sub(" ", completion.text)).strip()
     is_cut = completion.finish_reason == "length"
-
-    def find(part: str) -> float | None:
-        return find_probability(part) if is_probability else find_number(part, unit)
-
-    strict = _strict_value(text)
-    flexible = strict
-    if strict is None:
-        flexible = _flexible_value(text, find, (*_VALUE_KEYS, "probability") if is_probability else _VALUE_KEYS, is_cut)
+    said = without_thoughts(completion.text)
+    text = read_text(said)
+    keys = AnswerKeys(target, description, is_probability)
+    find = find_probability if is_probability else partial(find_number, unit=unit, about=keys.about)
+    strict = _strict_value(said)
+    flexible = _flexible_value(text, find, keys, is_cut) if strict is None else strict
     if flexible is not None and not (is_probability and not 0 <= flexible <= 1):
         return Reading(OK, strict, flexible, is_cut)
-    return Reading(REFUSED if _REFUSAL.search(text.replace("\u2019", "'")) else UNPARSED, is_cut=is_cut)
+    return Reading(REFUSED if is_refusal(text) else UNPARSED, is_cut=is_cut)
 
 
 def _strict_value(text: str) -> float | None:
     """The value of a JSON object whose only key is `value`."""
-    found = _load_json(text)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
     return _finite(found["value"]) if isinstance(found, dict) and set(found) == {"value"} else None
 
 
-def _flexible_value(
-    text: str, find: Callable[[str], float | None], keys: tuple[str, ...], is_cut: bool
-) -> float | None:
-    """The value of the last JSON object that has one, else the last number; of a cut reply, only the former."""
-    for match in reversed(_OBJECT.findall(text)):
-        found = _load_json(match)
-        key = next((key for key in keys if key in found), None) if isinstance(found, dict) else None
-        if key is not None:
-            value = found[key]
-            if isinstance(value, str) or _finite(value) is not None:
-                return find(f"{value} {found.get('unit', found.get('units', ''))}".strip())
-            return None
-    if is_cut or isinstance(_load_json(text), dict):  # an object without a value contains no answer
-        return None
-    return find(text)
-
-
-def _load_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def _flexible_value(text: str, find: Callable[[str], float | None], keys: AnswerKeys, is_cut: bool) -> float | None:
+    """The value of the last JSON object that has one, else the number in the text; of a cut reply, only the former."""
+    answer, rest = keys.read(text, only_whole=is_cut)
+    if answer is not None:
+        return None if answer == NO_ANSWER else find(answer)
+    return None if is_cut else find(rest)
 
 
 def _finite(value: Any) -> float | None:

@@ -13,15 +13,20 @@ import numpy as np
 from ...benchmark.errors import DataError, ServiceError
 from ..composition import parse_formula
 from .densities import Volume
+from .reduction import outside_cores
 
 # The space groups of cubic crystals with an F-centred lattice.
 FCC_SPACEGROUPS = (196, 202, 203, 209, 210, 216, 219, 225, 226, 227, 228)
 # Angstrom; the tolerance that the Materials Project uses for relaxed structures.
 _SYMMETRY_TOLERANCE = 0.1
 _COMPOSITION_TOLERANCE = 1e-3
-# No crystal lies outside of these: A^3 per atom, A between sites, valence electrons per atom and all per proton.
+# No crystal lies outside of these: A^3 per atom, A between sites.
 _VOLUME_PER_ATOM, _SHORTEST = (1.0, 1000.0), 0.4
-_FEWEST_ELECTRONS, _MOST_ELECTRONS = 0.5, 1.01
+# Electrons in the density: per electron in the outer shell of its atoms, in a cell, and per proton.
+_FEWEST_OF_OUTER, _FEWEST_OF_CELL, _MOST_OF_PROTONS = 0.5, 0.9, 1.01
+# How negative a density may be, further than `CORE_RADIUS` from every nucleus, in units of its largest value there.
+_MOST_NEGATIVE = 0.1
+_UNITS = "a CHGCAR holds the density times the cell volume, a cube or xsf file e/Bohr^3, an npz e/A^3"
 # The kind of failure of a density that cannot be used.
 BROKEN_DENSITY = "broken density"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -148,21 +153,40 @@ def check_sites(structure: Any) -> None:
 
 
 def check_density(volume: Volume) -> None:
-    """Reject a density that its atoms cannot have.
+    """Reject a density that its atoms cannot have, or that is none.
 
     Raises:
         CrystalError: it is one.
     """
     check_sites(volume.structure)
-    electrons, charge, atoms = volume.integral("total"), int(volume.numbers.sum()), len(volume.numbers)
-    if not _FEWEST_ELECTRONS * atoms <= electrons <= _MOST_ELECTRONS * charge:
+    electrons, protons = volume.integral("total"), int(volume.numbers.sum())
+    # An electron localisation function is at most 1 everywhere, so it integrates to less than one electron.
+    fewest = max(_FEWEST_OF_OUTER * sum(map(_outer_electrons, volume.numbers.tolist())), _FEWEST_OF_CELL)
+    if not fewest <= electrons <= _MOST_OF_PROTONS * protons:
         raise CrystalError(
             BROKEN_DENSITY,
-            f"its density integrates to {electrons:.4g} electrons in a cell of {atoms} atoms with {charge} protons; it "
-            "must be in e/A^3",
+            f"its values integrate to {electrons:.4g} electrons for {volume.structure.composition.reduced_formula} "
+            f"({len(volume.numbers)} atoms, {protons} protons); {_UNITS}, and an ELFCAR or LOCPOT is no density",
+        )
+    outside = volume.channels["total"][outside_cores(volume)]
+    if outside.min(initial=0) < -_MOST_NEGATIVE * outside.max(initial=0):
+        raise CrystalError(
+            BROKEN_DENSITY,
+            f"it falls to {outside.min():.3g} e/A^3 between the atoms; a potential or a difference is no density",
         )
     if np.ptp(volume.channels["total"]) == 0:
         raise CrystalError(BROKEN_DENSITY, "its density is the same at every point")
+
+
+def _outer_electrons(number: int) -> int:
+    """How many electrons every pseudopotential of an element has: those outside of its closed shells.
+
+    Those of f shells, and of the d shell of zinc, cadmium and mercury, may be in the core.
+    """
+    from pymatgen.core import Element
+
+    group = int(Element.from_Z(number).group)
+    return 2 if number == 2 else group if group < 12 else group - 10
 
 
 def check_composition(volume: Volume, symmetry: Symmetry, formula: str) -> None:

@@ -1,14 +1,12 @@
-"""Charge densities on a periodic grid: the data model, and readers for three file formats."""
+"""Charge densities on a periodic grid: the data model, and what files of any format are read as."""
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +15,21 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.errors import DataError, MissingExtraError
+from ...benchmark.unpacking import kind_of, most_unpacked, open_unpacked, refuse_unpacking
 from ..density.lattice import conventional_matrix
+from .grid_files import read_cube, read_xsf
+from .vasp_files import read_chgcar, read_chgcar_json
 
 _ELEMENTS = 119  # atomic numbers are smaller
 CHANNELS = ("total", "spin", "deformation")
+# Formats with a single density.
+_ONE_GRID = {".cube": read_cube, ".xsf": read_xsf}
 # pymatgen calls the second block of a CHGCAR `diff`: spin up minus spin down.
 _CHGCAR_CHANNELS = {"total": "total", "diff": "spin"}
 # What the readers raise on damaged files and on files of another format.
 READ_ERRORS = (
-    KeyError, ValueError, IndexError, TypeError, AttributeError, EOFError, IsADirectoryError,
-    zipfile.BadZipFile, zlib.error, gzip.BadGzipFile,
+    KeyError, ValueError, IndexError, TypeError, AttributeError, EOFError, IsADirectoryError, StopIteration,
+    RecursionError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile,
 )  # fmt: skip
 
 
@@ -40,6 +43,7 @@ class Volume:
         numbers: atomic numbers, shape (n,).
         channels: density by channel, each of shape (n1, n2, n3) without the periodic end points, e/A^3.
         meta: metadata of the calculation, as stored in the file.
+        spin_unknown: why the spin density cannot be told. Without it, and without a spin channel, it is 0 everywhere.
     """
 
     lattice: np.ndarray
@@ -47,6 +51,7 @@ class Volume:
     numbers: np.ndarray
     channels: dict[str, np.ndarray]
     meta: dict[str, Any]
+    spin_unknown: str = ""
 
     @property
     def cell_volume(self) -> float:
@@ -73,26 +78,24 @@ class Volume:
 
 
 def read_volume(path: Path) -> Volume:
-    """Read an `.npz` of this project, a VASP CHGCAR, or a `.json.gz` of the Materials Project.
+    """Read an `.npz` of this project, a Gaussian `.cube`, an XCrySDen `.xsf`, a pymatgen `.json` of a CHGCAR, or, by
+    any other name, a CHGCAR of VASP; all but the first may be compressed.
 
     Raises:
         DataError: the file is missing, truncated, or in another format.
-        MissingExtraError: a CHGCAR or `.json.gz` without pymatgen.
+        MissingExtraError: a format other than `.npz` without pymatgen.
     """
     if not path.exists():
-        raise DataError(f"There is no density file {path}; give the path of a .npz, CHGCAR or .json.gz file.")
+        raise DataError(f"There is no density file {path}; give the path of a CHGCAR, cube, xsf, json or npz file.")
     try:
-        if path.suffix == ".npz":
-            volume = _read_npz(path)
-        elif path.name.endswith(".json.gz"):
-            volume = _read_json(path)
-        else:
-            volume = _read_chgcar(path)
+        volume = _read(path)
     except READ_ERRORS as error:
         raise DataError(
             f"{path} cannot be read as a density ({type(error).__name__}); it is truncated or in another format: copy "
             "or download it again."
         ) from error
+    except ImportError as error:
+        raise MissingExtraError(f"Reading {path.name}", "build") from error
     check_volume(volume, str(path))
     return volume
 
@@ -128,21 +131,6 @@ def check_volume(volume: Volume, where: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def elements_named(path: Path) -> Iterator[None]:
-    """Refuse a POSCAR or CHGCAR without element symbols, for which pymatgen takes hydrogen, helium and so on.
-
-    Raises:
-        DataError: the file that is read in the block is one.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Elements in POSCAR cannot be determined")
-        try:
-            yield
-        except UserWarning as error:
-            raise DataError(f"{path} does not name its elements; add the line of their symbols.") from error
-
-
 def file_version(path: Path | None) -> str:
     """A string that changes when a file is replaced: its path, size and modification time."""
     if path is None or not path.exists():
@@ -151,48 +139,44 @@ def file_version(path: Path | None) -> str:
     return f"{path} {facts.st_size} {facts.st_mtime_ns}"
 
 
-def volume_from_chgcar(chgcar: Any) -> Volume:
-    """The densities of a pymatgen `Chgcar`; its `diff` block, where present, is the spin density.
-
-    Raises:
-        DataError: the calculation is non-collinear.
+def volume_from_chgcar(structure: Any, blocks: Mapping[str, np.ndarray]) -> Volume:
+    """The densities of a pymatgen `Structure` and the blocks of its CHGCAR, density times cell volume in electrons, by
+    pymatgen's names; its `diff`, where present, is the spin density.
     """
-    if "diff_x" in chgcar.data:
-        raise DataError("The calculation is non-collinear (four blocks), so it has no spin-up and spin-down density.")
-    structure = chgcar.structure
-    lattice = np.array(structure.lattice.matrix)
-    scale = 1 / abs(np.linalg.det(lattice))  # a CHGCAR stores density times cell volume
-    channels = {
-        ours: np.asarray(chgcar.data[theirs]) * scale
-        for theirs, ours in _CHGCAR_CHANNELS.items()
-        if theirs in chgcar.data
-    }
+    unknown = "the calculation is non-collinear, so it has no spin-up and spin-down density"
+    if "diff_x" in blocks:
+        return _volume(structure, {"total": np.asarray(blocks["total"]) / structure.volume}, unknown)
+    channels = {ours: np.asarray(blocks[theirs]) for theirs, ours in _CHGCAR_CHANNELS.items() if theirs in blocks}
+    return _volume(structure, {name: values / structure.volume for name, values in channels.items()})
+
+
+def _volume(structure: Any, channels: dict[str, np.ndarray], spin_unknown: str = "") -> Volume:
     numbers = np.array([site.specie.Z for site in structure])
-    return Volume(lattice, np.array(structure.frac_coords), numbers, channels, {"formula": structure.formula})
+    lattice, places = np.array(structure.lattice.matrix), np.array(structure.frac_coords)
+    channels["total"]  # required
+    return Volume(lattice, places, numbers, channels, {"formula": structure.formula}, spin_unknown)
+
+
+def _read(path: Path) -> Volume:
+    kind = kind_of(path)
+    if kind == ".npz":
+        return _read_npz(path)
+    with open_unpacked(path) as file:
+        if kind == ".json":
+            return volume_from_chgcar(*read_chgcar_json(file))
+        if kind not in _ONE_GRID:
+            return volume_from_chgcar(*read_chgcar(file, str(path)))
+        structure, density = _ONE_GRID[kind](file, str(path))
+    unknown = f"a {kind[1:]} file holds the total density alone"
+    return _volume(structure, {"total": density}, unknown)
 
 
 def _read_npz(path: Path) -> Volume:
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > most_unpacked(path):
+            raise refuse_unpacking(path)
     with np.load(path, allow_pickle=False) as file:
         channels = {name: file[name] for name in CHANNELS if name in file.files}
         meta = json.loads(str(file["meta"])) if "meta" in file.files else {}
         channels["total"]  # required
         return Volume(file["lattice"], file["frac_coords"], file["numbers"], channels, meta)
-
-
-def _read_json(path: Path) -> Volume:
-    with gzip.open(path, "rt") as file:
-        content = json.load(file)
-    return volume_from_chgcar(_chgcar_class().from_dict(content.get("data", content)))
-
-
-def _read_chgcar(path: Path) -> Volume:
-    with elements_named(path):
-        return volume_from_chgcar(_chgcar_class().from_file(str(path)))
-
-
-def _chgcar_class() -> Any:
-    try:
-        from pymatgen.io.vasp import Chgcar
-    except ImportError as error:
-        raise MissingExtraError("Reading a CHGCAR", "build") from error
-    return Chgcar

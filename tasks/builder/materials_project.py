@@ -194,7 +194,8 @@ def _download_density(client: Any, sample_id: str) -> Volume:
         raise CrystalError("no density", "the Materials Project has no static calculation of it")
     task = str(max(found, key=lambda document: (str(document["last_updated"]), str(document["task_id"])))["task_id"])
     try:
-        volume = volume_from_chgcar(client.get_charge_density_from_task_id(task))
+        chgcar = client.get_charge_density_from_task_id(task)
+        volume = volume_from_chgcar(chgcar.structure, chgcar.data)
         check_volume(volume, f"calculation {task}")
     except (*READ_ERRORS, DataError) as error:
         raise CrystalError(

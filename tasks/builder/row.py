@@ -77,6 +77,8 @@ def _density_cells(volume: Volume, blueprint: Blueprint) -> dict[str, Any]:
     for channel in blueprint.density_channels:
         if channel in volume.channels:
             channels[channel] = volume.channels[channel]
+        elif channel == "spin" and volume.spin_unknown:
+            raise CrystalError("no density", f"{volume.spin_unknown}; ask for the channel total alone")
         elif channel == "spin":  # without spin polarisation, spin up equals spin down everywhere
             channels[channel] = np.zeros_like(volume.channels["total"])
         else:

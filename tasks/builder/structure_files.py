@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import json
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...benchmark.errors import DataError, MissingExtraError
+from ...benchmark.unpacking import kind_of, open_unpacked, plain_name
 from .crystal import CrystalError, check_id, check_sites
-from .densities import elements_named
+from .vasp_files import read_poscar
 
 _SUFFIXES = (".cif", ".vasp", ".poscar", ".json")
 
@@ -35,7 +35,7 @@ def read_structures(path: Path) -> list[Request]:
 
     Args:
         path: a structure file (CIF, POSCAR or pymatgen JSON), a folder of them, each named by its id, or a JSON file
-            (also gzipped) with pymatgen structures, or objects that hold one as `structure`, by id.
+            with pymatgen structures, or objects that hold one as `structure`, by id. Each may be compressed.
 
     Raises:
         DataError: there is none, or one cannot be read.
@@ -44,14 +44,12 @@ def read_structures(path: Path) -> list[Request]:
     if importlib.util.find_spec("pymatgen") is None:
         raise MissingExtraError("Reading structures", "dft")
     if path.is_dir():
-        files = sorted(
-            one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES or one.name.startswith("POSCAR")
-        )
+        files = sorted(one for one in path.iterdir() if kind_of(one) in _SUFFIXES or one.name.startswith("POSCAR"))
         found = {_id_of(one): _read_structure(one) for one in files}
         if len(found) < len(files):
             raise DataError(f"{path} has two structure files of one name; keep one of each.")
     elif path.is_file():
-        several = _read_several(path) if ".json" in path.suffixes else None
+        several = _read_several(path) if kind_of(path) == ".json" else None
         found = several if several is not None else {_id_of(path): _read_structure(path)}
     else:
         raise DataError(f"There is no {path}; give a structure file, a folder of them, or a JSON file of structures.")
@@ -69,20 +67,21 @@ def read_structures(path: Path) -> list[Request]:
 
 
 def _id_of(path: Path) -> str:
-    return path.name.removeprefix("POSCAR").lstrip("._-") if path.name.startswith("POSCAR") else path.stem
+    name = plain_name(path)
+    return name.removeprefix("POSCAR").lstrip("._-") if name.startswith("POSCAR") else Path(name).stem
 
 
 def _read_structure(path: Path) -> Any:
     from pymatgen.core import Structure
-    from pymatgen.io.vasp import Poscar
 
     try:
-        if path.suffix.lower() == ".json":
-            return Structure.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        if path.suffix.lower() == ".cif":
-            return Structure.from_file(path)
-        with elements_named(path):
-            return Poscar.from_file(path).structure
+        with open_unpacked(path) as file:
+            text = file.read()
+        if kind_of(path) == ".json":
+            return Structure.from_dict(json.loads(text))
+        if kind_of(path) == ".cif":
+            return Structure.from_str(text.decode(errors="replace"), fmt="cif")
+        return read_poscar(text, str(path))
     except DataError:
         raise
     except Exception as error:
@@ -96,11 +95,13 @@ def _read_several(path: Path) -> dict[str, Any] | None:
     from pymatgen.core import Structure
 
     try:
-        packed = path.read_bytes()
-        content = json.loads(gzip.decompress(packed) if path.suffix == ".gz" else packed)
+        with open_unpacked(path) as file:
+            content = json.load(file)
         if "lattice" in content:
             return None
         return {one: Structure.from_dict(entry.get("structure", entry)) for one, entry in content.items()}
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(
             f"{path} cannot be read as structures ({type(error).__name__}); give pymatgen structures by id."

@@ -1,4 +1,4 @@
-"""A user's own densities: a folder of CHGCAR files with a property table and, optionally, a `dataset.yaml`."""
+"""A user's own densities: a folder of them with a property table and, optionally, a `dataset.yaml`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,16 +22,13 @@ from ..datasets.mp_fcc import PROPERTIES
 from ..density.structure_factors import PROMOLECULE
 from .assembly import Plan
 from .blueprint import Blueprint
-from .crystal import BROKEN_DENSITY, Crystal, CrystalError, check_id
-from .densities import CHANNELS, Volume, file_version, read_volume
+from .crystal import Crystal, check_id
+from .densities import CHANNELS
+from .density_folder import DensityFolder
 
 TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
 # Properties whose unit and meaning need not be stated.
 _KNOWN = {column.name: column for column in PROPERTIES}
-# File names under which the density of a crystal may lie.
-_DENSITY_FILES = (
-    "{}.npz", "{}.json.gz", "{}.CHGCAR", "{}.CHGCAR.gz", "CHGCAR.{}", "CHGCAR_{}", "{}/CHGCAR", "{}/CHGCAR.gz"
-)  # fmt: skip
 _DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _COLUMN = re.compile(r"([A-Za-z]\w*)\s*(?:\[(.*)\])?")
 # No property of a crystal is larger in any unit in use; beyond this, histograms and means overflow.
@@ -62,36 +58,6 @@ class DatasetDescription(BaseModel):
     channels: tuple[str, ...] = ("total", "spin")
     lattice: Literal["fcc", "any"] = "fcc"
     targets: dict[str, TargetDescription] = {}
-
-
-@dataclass(frozen=True)
-class UserFolder:
-    """Densities in a folder, or in its subfolder `densities`."""
-
-    folder: Path
-
-    def density(self, crystal: Crystal) -> Volume:
-        """Read the density of one crystal. Raises CrystalError where there is none or it is broken."""
-        path = self._path(crystal)
-        if path is None:
-            names = ", ".join(pattern.format(crystal.id) for pattern in _DENSITY_FILES)
-            raise CrystalError("no density", f"none of {names} is in the folder or its subfolder densities")
-        try:
-            return read_volume(path)
-        except DataError as error:  # without the absolute path, since failures are published with the dataset
-            raise CrystalError(BROKEN_DENSITY, str(error).replace(f"{self.folder}/", "")) from error
-
-    def version(self, crystal: Crystal) -> str:
-        """That of its file."""
-        return file_version(self._path(crystal))
-
-    def _path(self, crystal: Crystal) -> Path | None:
-        paths = (
-            folder / pattern.format(crystal.id)
-            for folder in (self.folder / "densities", self.folder)
-            for pattern in _DENSITY_FILES
-        )
-        return next((path for path in paths if path.is_file()), None)
 
 
 def plan_user_folder(name: str, source: Path, limit: int | None = None) -> Plan:
@@ -129,7 +95,7 @@ def plan_user_folder(name: str, source: Path, limit: int | None = None) -> Plan:
     )
     crystals = [_crystal(record, units, source / TABLE) for record in records][:limit]
     _check_classes(targets, crystals, source / TABLE)
-    return Plan(Blueprint(facts), UserFolder(source.resolve()), lambda: crystals, len(crystals))
+    return Plan(Blueprint(facts), DensityFolder(source.resolve()), lambda: crystals, len(crystals))
 
 
 def read_table(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:

@@ -188,6 +188,18 @@ def test_strict_and_flexible_side_by_side(serve, ask):
     assert stages["flexible parser"]["holdout"]["metrics"] == result["scores"]["holdout"]["metrics"]
 
 
+def test_the_target_may_be_named_and_a_year_in_a_refusal_is_no_answer(serve, ask):
+    replies = iter(
+        ['{"bulk_modulus": 165}', "I'm sorry, I cannot tell. My knowledge ends in October 2023.", "Shear: 80 GPa"]
+    )
+    outcome = ask(serve(reply=lambda body: next(replies)).url, "--limit", "3", "--concurrency", "1")
+    found = _predictions(outcome)
+    found = found[found["status"] != "not asked"]
+    assert sorted(found["status"]) == ["ok", "refused", "unparsed"]
+    assert found.loc[found["status"] == "ok", "prediction"].item() == 165
+    assert np.isnan(found.loc[found["status"] != "ok", "prediction"]).all()
+
+
 def test_samples_give_median_and_spread(serve, ask):
     server = serve()
     outcome = ask(server.url, "--set", "samples=3", "--set", "temperature=0.7", "--limit", "4")

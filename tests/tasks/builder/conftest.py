@@ -5,10 +5,14 @@ import functools
 import importlib.metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ecdbench.tasks.builder.densities import Volume
 from ecdbench.tasks.builder.ecd_fcc_source import known_texts
+from ecdbench.tasks.builder.row import make_row
+from ecdbench.tasks.builder.user_folder import plan_user_folder
 from ecdbench.tasks.datasets import ecd_fcc
+from hypothesis import strategies as st
 
 from ...servers.materials_project import BUCKET, density_key, mp_servers
 
@@ -76,3 +80,62 @@ def as_chgcar(volume: Volume, spin: bool = True):
     if spin:
         data["diff"] = volume.channels["spin"].astype(float) * volume.cell_volume
     return Chgcar(Poscar(structure), data)
+
+
+def rock_salt(points: int = 12) -> Volume:
+    """NaCl with a synthetic density of eight electrons: smooth bumps at the atoms."""
+    lattice = 2.82 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    places = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
+    axes = np.stack(np.meshgrid(*[np.arange(points) / points] * 3, indexing="ij"), axis=-1)
+    density = np.zeros((points,) * 3)
+    for place, electrons in zip(places, (1, 7), strict=True):
+        away = 2 * np.pi * (axes - place)
+        bump = np.exp(0.6 * (np.cos(away).sum(axis=-1) + np.cos(away.sum(axis=-1))))
+        density += electrons * bump / bump.mean() / abs(np.linalg.det(lattice))
+    return Volume(lattice, places, np.array([11, 17]), {"total": density}, {})
+
+
+def chgcar_text(volume: Volume, *blocks: np.ndarray | str, head: str = "rock salt") -> str:
+    """A CHGCAR as VASP 5 writes it: blocks of density times volume, by default the total, and lines between them."""
+    total = volume.channels["total"] * volume.cell_volume
+    rows = [head, "1.0", *(" ".join(f"{x:12.8f}" for x in vector) for vector in volume.lattice)]
+    rows += ["   Na   Cl", "   1   1", "Direct", *(" ".join(map(str, place)) for place in volume.frac_coords), ""]
+    for block in blocks or (total,):
+        rows += [block] if isinstance(block, str) else ["   ".join(map(str, ("", *block.shape))), numbers_text(block)]
+    return "\n".join(rows) + "\n"
+
+
+def numbers_text(grid: np.ndarray, columns: int = 5) -> str:
+    """The values of a grid, the first axis fastest."""
+    values = grid.ravel(order="F")
+    lines = [values[start : start + columns] for start in range(0, len(values), columns)]
+    return "\n".join("".join(f" {value:17.11E}" for value in line) for line in lines)
+
+
+def row_of(folder: Path) -> dict:
+    """The row that `build` makes of a user's folder with one crystal."""
+    plan = plan_user_folder("mine", folder)
+    (crystal,) = plan.crystals()
+    return make_row(crystal, plan.source.density(crystal), plan.blueprint, lambda _: "Rock salt.").to_pylist()[0]
+
+
+# Where a text file is damaged, how many characters are lost, and what is there in their place.
+damages = st.tuples(
+    st.integers(0, 900),
+    st.integers(0, 5),
+    st.sampled_from(["", "0", "-1", "1e400", "nan", "Na", "*", "\n", " T ", "999999999", "0.5 0.5", "PRIMVEC", "\0"]),
+)
+
+
+def damaged(text: str, damage: tuple[int, int, str]) -> str:
+    """The text with a damage in its first 900 characters."""
+    start, lost, other = damage
+    return text[:start] + other + text[start + lost :]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A user's folder with the properties of one crystal, x, and no density yet."""
+    (tmp_path / "mine" / "densities" / "x").mkdir(parents=True)
+    (tmp_path / "mine" / "properties.csv").write_text("id,k_vrh [GPa]\nx,24\n")
+    return tmp_path / "mine"

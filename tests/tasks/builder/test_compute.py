@@ -1,8 +1,10 @@
 """Computing densities of one's own structures. What needs GPAW runs where it is installed, with light settings."""
 
 import csv
+import gzip
 import importlib.util
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -50,6 +52,17 @@ def test_structures_are_read_in_several_forms(structures, tmp_path):
     assert [one.id for one in read_structures(tmp_path / "all.json")] == ["al", "ne"]
     (tmp_path / "one.json").write_text(json.dumps(together["al"]))
     assert [one.id for one in read_structures(tmp_path / "one.json")] == ["one"]
+
+
+def test_compressed_structures_are_read_like_plain_ones(structures, tmp_path):
+    plain = read_structures(structures)
+    for file in list(structures.iterdir()):
+        (structures / f"{file.name}.xz").write_bytes(lzma.compress(file.read_bytes()))
+        file.unlink()
+    assert read_structures(structures) == plain
+    for name, content in {"all.json": {"al": plain[0].structure}, "al.json": plain[0].structure}.items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
+        assert [one.id for one in read_structures(tmp_path / f"{name}.gz")] == ["al"]
 
 
 @pytest.mark.parametrize(
