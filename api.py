@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,11 @@ from .benchmark.evaluator import Setting, evaluate_model, preview_model
 from .benchmark.predictor import Progress, silent
 from .benchmark.resolve import resolve
 from .benchmark.results import Run
+from .benchmark.storage import default_cache
 from .benchmark.task import TaskData
 from .tasks.catalogue import load_task
 
 __all__ = ["default_cache", "evaluate", "load_task"]
-
-
-def default_cache() -> Path:
-    """Where finished fits are kept: `ECDBENCH_CACHE`, or a folder in the user's cache."""
-    if folder := os.environ.get("ECDBENCH_CACHE"):
-        return Path(folder)
-    import platformdirs
-
-    return platformdirs.user_cache_path("ecdbench")
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Writing files so that an interrupt or a full disk never leaves a half-written one behind."""
+"""Writing files so that an interrupt or a full disk never leaves a half-written one behind, and the cache folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+
+def default_cache() -> Path:
+    """Where finished fits, and what else is made once, are kept: `ECDBENCH_CACHE`, or a folder in the user's cache."""
+    if folder := os.environ.get("ECDBENCH_CACHE"):
+        return Path(folder)
+    import platformdirs
+
+    return platformdirs.user_cache_path("ecdbench")
 
 
 @contextlib.contextmanager

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..benchmark.errors import DataError
 from ..benchmark.untrusted import printable
+from .limits import LARGEST_AMOUNT, LONGEST_FORMULA
 
 _TABLE = Path(__file__).parent / "elements.csv"
 # A bracket that opens, or an element or a bracket that closes, which may be there several times.
 _TOKEN = re.compile(r"\(|(?P<symbol>\)|[A-Z][a-z]?)(?P<amount>\d+(?:\.\d+)?)?")
 _FORMULA = re.compile(r"(?:\(|(?:\)|[A-Z][a-z]?)(?:\d+(?:\.\d+)?)?)+")
-_LONGEST, _LARGEST_AMOUNT = 500, 1e6
 
 
 def parse_formula(formula: str) -> dict[str, float]:
@@ -27,7 +27,7 @@ def parse_formula(formula: str) -> dict[str, float]:
         DataError: the text is not a chemical formula, is longer than 500 characters, or has an amount of 0 or of more
             than a million.
     """
-    if len(formula) > _LONGEST or not _FORMULA.fullmatch(formula):
+    if len(formula) > LONGEST_FORMULA or not _FORMULA.fullmatch(formula):
         raise _no_formula(formula)
     levels: list[dict[str, float]] = [{}]  # the formula itself, and the brackets that are open
     for token in _TOKEN.finditer(formula):
@@ -40,7 +40,7 @@ def parse_formula(formula: str) -> dict[str, float]:
             raise _no_formula(formula)
         for name, count in inner.items():
             levels[-1][name] = levels[-1].get(name, 0.0) + count * amount
-    if len(levels) > 1 or not all(0 < amount <= _LARGEST_AMOUNT for amount in levels[0].values()):
+    if len(levels) > 1 or not all(0 < amount <= LARGEST_AMOUNT for amount in levels[0].values()):
         raise _no_formula(formula)
     return levels[0]
 

@@ -6,22 +6,24 @@ import re
 from pathlib import Path
 
 from ...benchmark.errors import DataError, ServiceError
-from .hub_client import HubUnavailableError, hub_api, snapshot
+from ..datasets.manifest import FILES, MANIFEST, check_size, read_manifest
+from .hub_client import HubUnavailableError, file_sizes, hub_api, snapshot
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-# The files of a published dataset; anything else in the repository is not downloaded.
-_FILES = ["*.parquet", "*.json", "README.md", "eval.yaml"]
 
 
 def download(reference: str) -> Path:
     """The folder of a dataset at one commit, downloaded or from the Hub's cache.
 
+    The manifest comes first; where it is none, nothing else is downloaded. Of everything else in the repository,
+    nothing ever is.
+
     Args:
         reference: `ORG/NAME@COMMIT`, COMMIT being the 40 digits of a commit, since a branch or a tag may move.
 
     Raises:
-        DataError: the reference is not pinned, or there is no such repository or commit.
+        DataError: the reference is not pinned, there is no such repository or commit, or no dataset of ours in it.
         ServiceError: the Hub does not answer, and the cache does not hold this very commit completely.
         HubError: the Hub refuses.
     """
@@ -34,7 +36,9 @@ def download(reference: str) -> Path:
             f"prints them.{_newest(repository)}"
         )
     try:
-        folder = snapshot(repository, _FILES, repo_type="dataset", revision=commit)
+        _check_sizes(repository, commit)
+        read_manifest(snapshot(repository, [MANIFEST], repo_type="dataset", revision=commit))
+        folder = snapshot(repository, FILES, repo_type="dataset", revision=commit)
     except HubUnavailableError as error:
         raise ServiceError(
             f"{error.reason}, and the cache does not hold this commit of {repository} completely; {error.remedy}."
@@ -44,6 +48,16 @@ def download(reference: str) -> Path:
     if folder.name != commit:
         raise DataError(f"The Hub's cache returned {folder.name} instead of {commit}; delete that folder.")
     return folder
+
+
+def _check_sizes(repository: str, commit: str) -> None:
+    """Refuse files that are too large before they fill the disk. Raises DataError."""
+    try:
+        sizes = file_sizes(repository, FILES, commit)
+    except HubUnavailableError:
+        return  # what the cache holds was checked when it was downloaded
+    for name, size in sizes.items():
+        check_size(f"{name} of {repository}", name, size)
 
 
 def _newest(repository: str) -> str:
