@@ -189,6 +189,18 @@ def repeated(name: str, value, count: int, **how):
     return spoil
 
 
+def large_array(folder: Path):
+    """Three million zeros in each cell, which take a few bytes on the disk."""
+
+    def change(found: pa.Table) -> pa.Table:
+        zeros = pa.ListArray.from_arrays(np.arange(0, 3_000_001, 4, dtype=np.int32), np.zeros(3_000_000, np.float32))
+        one = pa.ListArray.from_arrays(np.array([0, len(zeros)], dtype=np.int32), zeros)
+        return found.slice(0, 1).set_column(found.column_names.index("density_total"), "density_total", one)
+
+    column("density_total", shape=[None, 4])(folder)
+    table(change)(folder)
+
+
 def copied_rows(folder: Path):
     """Rows of the training set, under the names of those of the holdout."""
     own = pq.read_table(folder / "holdout.parquet").to_pylist()
@@ -369,6 +381,7 @@ HOSTILE = {
     "input-empty": (cell("text_key", None), "empty cells in text_key"),
     "array-empty": (cell("density_total", None), "empty cells in density_total"),
     "array-ragged": (cell("density_total", [[1] * 5, [1] * 3, [1] * 4, [1] * 4]), "cannot be read"),
+    "array-large": (large_array, "3,000,000 numbers, more than 2,097,152"),
     "array-gap": (cell("density_total", [[None] * 4] * 4), "cannot be read"),
     "text-long": (cell("text_key", "x" * 10**6), "characters, more than"),
     "property-long": (cell("colour", "x" * 10**5), "characters, more than"),
