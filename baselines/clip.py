@@ -14,7 +14,7 @@ from .training.sources import JoinedSource
 from .transfer.backbone import Normalisation
 from .transfer.feature_extraction import FrozenForward, ImageFeatures, TextFeatures
 from .transfer.image_batches import ImageReader
-from .transfer.pretrained import Pretrained, load_model, open_pretrained
+from .transfer.pretrained import LOCAL, Pretrained, load_model, open_pretrained
 from .transfer.staged_training import StagedPredictor
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class ClipModel(Pretrained):
         from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
         try:
-            settings = AutoImageProcessor.from_pretrained(self.folder, local_files_only=True)
+            settings = AutoImageProcessor.from_pretrained(self.folder, **LOCAL)
             normalisation = Normalisation(tuple(settings.image_mean), tuple(settings.image_std))
         except (OSError, ValueError, ImportError):
             normalisation = Normalisation(tuple(OPENAI_CLIP_MEAN), tuple(OPENAI_CLIP_STD))

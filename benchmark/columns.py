@@ -22,7 +22,8 @@ class Column:
         name: as in the table.
         kind: `string`, `integer`, `number`, `boolean`, `image` (PNG bytes) or `array` (float32).
         role: what it is for. A run pins the columns that it reads; `property` columns are never read by one.
-        shape: shape of one cell of an array, empty for all other kinds; the first length is None where it varies.
+        shape: of one cell of an array, the first length None where it varies; height and width of all images of a
+            column, or empty; empty for all other kinds.
         unit: unit of the values, empty where there is none.
         description: one line.
     """

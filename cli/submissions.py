@@ -140,7 +140,7 @@ def card_check(path: Path) -> None:
 
 
 def _record(verified: Verified) -> Record:
-    from ..submissions.untrusted import printable
+    from ..benchmark.untrusted import printable
 
     return {
         "entry": str(verified.folder),

@@ -19,11 +19,11 @@ from ..benchmark.results import find_runs, read_run
 from ..benchmark.signflip import ALPHA
 from ..benchmark.statistics import Ranking, Resolution, rank_models
 from ..benchmark.task import HOLDOUT
+from ..benchmark.untrusted import printable
 from ..submissions.entry import accepted_entries, holds_entries
 from ..submissions.ledger import count_looks, ledger_of, read_ledger
 from ..submissions.reference import Reference, References
 from ..submissions.rescoring import LeaderboardEntry, rescore_run
-from ..submissions.untrusted import printable
 from ..submissions.verify import verify_all
 from .across_tasks import Summary, summaries
 from .curves import sentences

@@ -16,8 +16,8 @@ from ..benchmark.inputs import looks_at
 from ..benchmark.metrics import Metric
 from ..benchmark.scoring import Score
 from ..benchmark.statistics import NOTHING_RESOLVED
+from ..benchmark.untrusted import printable
 from ..submissions.rescoring import LeaderboardEntry
-from ..submissions.untrusted import printable
 from .across_tasks import Estimate, Summary
 from .board import Board, Section, standing
 from .reported import reported

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ..benchmark.errors import DataError
-from .untrusted import read_mapping
+from ..benchmark.plain_yaml import parse_yaml
 
 CARD = "card.yaml"
+_LARGEST = 64 * 1024
 # ASCII only, so that two names which look alike are alike.
 _NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9.+_ -]{0,58}[A-Za-z0-9+])?$"
 # Cc, Cf, Cs, Co, Zl, Zp: invisible, or able to turn the direction of a line.
@@ -148,9 +149,23 @@ def read_card(path: Path) -> Card:
     """Read a card.
 
     Raises:
-        DataError: it is not plain YAML, or not a card; the message names the field.
+        DataError: it is absent, too large, not plain YAML, or not a card; the message names the line or the field.
     """
-    return card_of(read_mapping(path), path)
+    if not path.is_file():
+        raise DataError(f"There is no file {path}; `ecdbench card init` writes a card to fill in.")
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise DataError(f"{path} has {size:,} bytes; a card has at most {_LARGEST:,}: shorten its texts.")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}).") from error
+    try:
+        found = parse_yaml(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not plain YAML: {error}.") from error
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise DataError(f"{path} is not a YAML mapping of names to values; `ecdbench card init` writes a template.")
+    return card_of(found, path)
 
 
 def card_of(values: dict[str, Any], path: Path) -> Card:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..benchmark.errors import DataError
-from .untrusted import isolated
+from ..benchmark.limited_process import LimitedProcess
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ _COLUMNS = {
 }  # fmt: skip
 _OPTIONAL = {"size": "double", "repeat": "int64", "prediction_std": "double"}
 _TEXTS = ["id", "split", "status"]
+# Kept from one file to the next, since there can be thousands.
+READER = LimitedProcess()
 _MOST_ROWS, _MOST_BYTES, _MOST_GROUPS, _LONGEST = 1_000_000, 64 * 2**20, 100, 200
 
 
@@ -38,7 +40,12 @@ def read_predictions(path: Path) -> pd.DataFrame:
     Raises:
         DataError: as `read_table` says, or the file makes the library that reads it crash.
     """
-    frame: pd.DataFrame = isolated(read_table, path.absolute()).to_pandas()
+    try:
+        frame: pd.DataFrame = READER(read_table, path.absolute()).to_pandas()
+    except TimeoutError as error:
+        raise DataError(f"{path} took too long to read; submit the run again.") from error
+    except (ChildProcessError, MemoryError) as error:
+        raise DataError(f"{path} crashed the reader; submit the run again.") from error
     return frame.astype(dict.fromkeys(_TEXTS, "string") | {"fold": "int64", "seed": "int64"})
 
 

@@ -11,13 +11,12 @@ from ..benchmark.errors import DataError
 from ..benchmark.protocols import PROTOCOLS
 from ..benchmark.results import RESULT, FitRecord, Run, read_run, write_run
 from ..benchmark.storage import write_text
-from .card import CARD, Card, card_of
+from .card import CARD, Card, read_card
 from .checks import check_card, check_inputs, pins_of, rounded
 from .entry import folder_of
 from .predictions import checksums
 from .reference import References
 from .rescoring import LeaderboardEntry, rescore_run, seen_text
-from .untrusted import read_mapping
 
 # An address that others know, too: a name with a domain, not a number, and no password in it.
 _PUBLIC = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/|$)")
@@ -38,7 +37,7 @@ def submit(runs: Sequence[Path], card_file: Path, out: Path, references: Referen
     Raises:
         DataError: a run cannot be recomputed, is of some rows only, is given twice, or does not fit the card.
     """
-    card = card_of(read_mapping(card_file), card_file)
+    card = read_card(card_file)
     found = {slot: rescore_run(run, references) for slot, run in _slots(runs, card).items()}
     for run in found.values():
         result, folder = run.result, run.folder

@@ -14,7 +14,8 @@ from ..benchmark.inputs import InputOptions
 from ..benchmark.task import SPLITS, Target, Task, TaskData
 from ..benchmark.user_folders import default_data_dir
 from .datasets import DATASETS, DatasetDefinition
-from .datasets.folder import MANIFEST, FolderDefinition
+from .datasets.folder import FolderDefinition
+from .datasets.manifest import MANIFEST
 from .datasets.releases import Release, releases_in
 from .splits import ids_by_split
 
@@ -188,6 +189,12 @@ def _check_rows(
     for name in base.values():
         if lacking := [sample_id for sample_id in ids if columns[name].get(sample_id) is None]:
             raise DataError(f"{task.id}: {lacking[0]} has no {name}; correct the dataset.")
+    split_of = columns[base["split"]]
+    if lost := next((sample_id for sample_id in ids if split_of[sample_id] not in SPLITS), None):
+        raise DataError(
+            f"{task.id}: {lost} is in the split {split_of[lost]!r:.60}, which is none of {', '.join(SPLITS)}; correct "
+            "the dataset."
+        )
     targets = {sample_id: columns[base["target"]][sample_id] for sample_id in ids}
     for sample_id, value in targets.items():
         if not isinstance(value, Real) or not math.isfinite(value):

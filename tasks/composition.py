@@ -11,30 +11,42 @@ from pathlib import Path
 import numpy as np
 
 from ..benchmark.errors import DataError
+from ..benchmark.untrusted import printable
+from .limits import LARGEST_AMOUNT, LONGEST_FORMULA
 
 _TABLE = Path(__file__).parent / "elements.csv"
-_PART = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
-# A group in brackets that holds no other, and how often it is there.
-_GROUP = re.compile(rf"\((?P<inner>(?:{_PART.pattern})+)\)(?P<factor>\d*\.?\d*)")
+# A bracket that opens, or an element or a bracket that closes, which may be there several times.
+_TOKEN = re.compile(r"\(|(?P<symbol>\)|[A-Z][a-z]?)(?P<amount>\d+(?:\.\d+)?)?")
+_FORMULA = re.compile(r"(?:\(|(?:\)|[A-Z][a-z]?)(?:\d+(?:\.\d+)?)?)+")
 
 
 def parse_formula(formula: str) -> dict[str, float]:
     """Amounts by element symbol of a formula such as `K2S`, `Ni46Sc2` or `Ba(NO3)2`.
 
     Raises:
-        DataError: the text is not a chemical formula.
+        DataError: the text is not a chemical formula, is longer than 500 characters, or has an amount of 0 or of more
+            than a million.
     """
-    flat = formula
-    while group := _GROUP.search(flat):
-        factor = float(group["factor"] or 1)
-        inner = "".join(f"{symbol}{float(amount or 1) * factor:g}" for symbol, amount in _PART.findall(group["inner"]))
-        flat = flat[: group.start()] + inner + flat[group.end() :]
-    if not re.fullmatch(f"(?:{_PART.pattern})+", flat):
-        raise DataError(f"'{formula}' is not a chemical formula of the form K2S.")
-    amounts: dict[str, float] = {}
-    for symbol, amount in _PART.findall(flat):
-        amounts[symbol] = amounts.get(symbol, 0.0) + float(amount or 1)
-    return amounts
+    if len(formula) > LONGEST_FORMULA or not _FORMULA.fullmatch(formula):
+        raise _no_formula(formula)
+    levels: list[dict[str, float]] = [{}]  # the formula itself, and the brackets that are open
+    for token in _TOKEN.finditer(formula):
+        symbol, amount = token["symbol"], float(token["amount"] or 1)
+        if symbol is None:
+            levels.append({})
+            continue
+        inner = levels.pop() if symbol == ")" else {symbol: 1.0}
+        if not inner or not levels:
+            raise _no_formula(formula)
+        for name, count in inner.items():
+            levels[-1][name] = levels[-1].get(name, 0.0) + count * amount
+    if len(levels) > 1 or not all(0 < amount <= LARGEST_AMOUNT for amount in levels[0].values()):
+        raise _no_formula(formula)
+    return levels[0]
+
+
+def _no_formula(formula: str) -> DataError:
+    return DataError(f"'{printable(formula[:60])}' is not a chemical formula of the form K2S.")
 
 
 @cache

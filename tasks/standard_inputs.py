@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..benchmark.inputs import Input, InputOptions
+from .density.pictures import open_picture
+from .density.structure_factors import read_structure
 from .density.views import picture_of, plane_of, view_channels, view_columns, volume_of
 
 
@@ -36,7 +37,11 @@ class _View(Input):
 
     def read(self, cells: Mapping[str, Any]) -> Any:
         """The stored value, or the synthesised one."""
-        return next(iter(cells.values())) if len(cells) == 1 else self.synthesise(cells)
+        return self.stored(next(iter(cells.values()))) if len(cells) == 1 else self.synthesise(cells)
+
+    def stored(self, cell: Any) -> Any:
+        """The view, from its own cell."""
+        return cell
 
     def synthesise(self, cells: Mapping[str, Any]) -> Any:
         """The view, from the cells of the structure factors."""
@@ -48,6 +53,11 @@ class ImageInput(_View):
 
     name = "image"
     order = 10
+
+    def stored(self, cell: bytes) -> bytes:
+        """The picture, which any library may decode: it is a PNG or a JPEG of bounded size."""
+        open_picture(cell)
+        return cell
 
     def synthesise(self, cells: Mapping[str, Any]) -> bytes:
         """The plane as a PNG."""
@@ -67,7 +77,7 @@ class ImageInput(_View):
         """A picture of one colour, the mean of all pixels."""
         from PIL import Image
 
-        pictures = [Image.open(io.BytesIO(value)).convert("RGB") for value in values]
+        pictures = [open_picture(value).convert("RGB") for value in values]
         colour = np.mean([np.asarray(picture).mean(axis=(0, 1)) for picture in pictures], axis=0)
         file = io.BytesIO()
         Image.new("RGB", pictures[0].size, tuple(colour.round().astype(int).tolist())).save(file, "PNG")
@@ -172,7 +182,7 @@ class StructureInput(Input):
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """The three parts of the structure."""
-        return json.loads(cells["structure"])
+        return {name: values.tolist() for name, values in read_structure(cells["structure"]).items()}
 
     def feature(self, example: Mapping[str, Any]) -> Any:
         """Lists of numbers."""

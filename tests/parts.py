@@ -12,7 +12,8 @@ from ecdbench.tasks.builder.blueprint import Blueprint
 from ecdbench.tasks.builder.summary import Summary
 from ecdbench.tasks.builder.writer import open_splits
 from ecdbench.tasks.datasets import ecd_fcc
-from ecdbench.tasks.datasets.folder import MANIFEST, DatasetFolder
+from ecdbench.tasks.datasets.folder import DatasetFolder
+from ecdbench.tasks.datasets.manifest import MANIFEST
 
 
 def part_of_ecd_fcc(out: Path, wanted: Collection[str]) -> Path:

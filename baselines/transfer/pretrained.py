@@ -17,6 +17,8 @@ _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _VOCABULARIES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"
 )  # fmt: skip
+# How transformers loads a folder: without the Hub, and without running code that the folder may bring along.
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 P = TypeVar("P", bound="Pretrained")
 
 
@@ -122,7 +124,7 @@ def load_model(kind: Any, folder: Path, name: str) -> Any:
 
     logging.disable_progress_bar()
     try:
-        model, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        model, report = kind.from_pretrained(folder, **LOCAL, use_safetensors=True, output_loading_info=True)
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ModelError(
@@ -147,6 +149,6 @@ def load_tokenizer(folder: Path) -> Any:
     if not any((folder / name).is_file() for name in _VOCABULARIES):
         raise ModelError(sentence)  # transformers would create an empty one
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, **LOCAL)
     except Exception as error:
         raise ModelError(sentence) from error

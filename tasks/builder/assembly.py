@@ -20,8 +20,10 @@ import pyarrow.parquet as pq
 from ...benchmark.errors import DataError
 from ...benchmark.storage import write_text
 from ...benchmark.task import SPLITS
-from ..datasets.folder import DatasetFolder, read_manifest
-from .blueprint import Blueprint, row_schema
+from ..datasets.arrow import row_schema
+from ..datasets.folder import DatasetFolder
+from ..datasets.manifest import read_manifest
+from .blueprint import Blueprint
 from .crystal import Crystal, Source
 from .row_jobs import RowJob, run_jobs
 from .row_store import Failure, Outcome, RowStore

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..composition import parse_formula
+from ..datasets.arrow import row_schema
 from ..datasets.crystals import text_tiers
 from ..density.pictures import is_noise
 from ..density.views import plane_of, view_columns, volume_of
 from ..splits import hashed_fold, hashed_split
-from .blueprint import Blueprint, row_schema
+from .blueprint import Blueprint
 from .crystal import Crystal, CrystalError, analyze_symmetry, check_composition, check_cubic, check_density
 from .densities import Volume
 from .descriptions import structure_hash

@@ -12,7 +12,7 @@ import yaml
 from ...benchmark.columns import OpenDataset
 from ...benchmark.storage import write_json, write_text
 from ..datasets import DatasetFacts
-from ..datasets.folder import MANIFEST
+from ..datasets.manifest import MANIFEST
 from .croissant import write_croissant
 from .dataset_card import card_header
 from .writer import open_splits

@@ -29,8 +29,8 @@ from .density_folder import DensityFolder
 TABLE, DESCRIPTION = "properties.csv", "dataset.yaml"
 # Properties whose unit and meaning need not be stated.
 _KNOWN = {column.name: column for column in PROPERTIES}
-_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_COLUMN = re.compile(r"([A-Za-z]\w*)\s*(?:\[(.*)\])?")
+_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+_COLUMN = re.compile(r"([A-Za-z]\w{0,99})\s*(?:\[(.*)\])?")
 # No property of a crystal is larger in any unit in use; beyond this, histograms and means overflow.
 _LARGEST = 1e100
 _NOT_STATED = "not stated"

@@ -15,7 +15,8 @@ from ...benchmark.inputs import Input, InputOptions
 from ...benchmark.storage import write_json
 from ...benchmark.task import SPLITS
 from ..datasets import DatasetFacts
-from ..datasets.folder import MANIFEST, DatasetFolder
+from ..datasets.folder import DatasetFolder
+from ..datasets.manifest import MANIFEST, checked_file, companions
 from ..density.views import PLANE_SIZE
 from ..standard_inputs import DensityInput, ImageInput
 from .croissant import write_croissant
@@ -23,7 +24,7 @@ from .writer import open_splits
 
 # The views that are stored, and the columns that they become.
 _VIEWS: tuple[tuple[Input, Column], ...] = (
-    (ImageInput(), Column("image", "image", "input")),
+    (ImageInput(), Column("image", "image", "input", (PLANE_SIZE, PLANE_SIZE))),
     (DensityInput(), Column("density", "array", "input", (PLANE_SIZE, PLANE_SIZE), "e/A^3")),
 )
 
@@ -43,9 +44,8 @@ def write_views_folder(dataset: DatasetFolder, out: Path) -> None:
     new = list(_missing(dataset.facts))
     facts = replace(dataset.facts, columns=(*dataset.facts.columns, *(column for column, _, _ in new)))
     out.mkdir(parents=True, exist_ok=True)
-    for path in dataset.folder.iterdir():
-        if path.is_file() and path.suffix != ".parquet":
-            shutil.copyfile(path, out / path.name)
+    for name in companions(dataset.folder):
+        shutil.copyfile(checked_file(dataset.folder, name), out / name)
     with open_splits(out, facts.columns) as writer:
         for row in heapq.merge(*(dataset.stream(split) for split in SPLITS), key=itemgetter("id")):
             try:

@@ -20,10 +20,12 @@ from ...benchmark.columns import Column, ColumnHasher
 from ...benchmark.errors import DataError
 from ...benchmark.storage import replacing, write_json, write_text
 from ...benchmark.task import SPLITS
-from ..datasets.folder import MANIFEST, table_rows
+from ..datasets.arrow import row_schema, table_rows
+from ..datasets.manifest import MANIFEST
 from ..density.pictures import NOISE_LEVEL, RENDERING
 from ..density.planes import PlaneSettings
-from .blueprint import Blueprint, row_schema
+from ..limits import LARGEST_GROUP
+from .blueprint import Blueprint
 from .croissant import write_croissant
 from .dataset_card import dataset_card
 from .figures import Gallery, draw_distributions
@@ -33,7 +35,8 @@ from .summary import Summary
 BUILDER_VERSION = "4"
 # The subfolder of a dataset folder in which a build keeps its finished rows, and the whole dataset until it is moved.
 WORK, _STAGED, _FINISHED = ".work", "staged", "finished"
-_ROW_GROUP = 256
+# Rows of one group, and the bytes that complete one, too: half of what is read at once.
+_ROW_GROUP, _GROUP_SIZE = 256, LARGEST_GROUP // 2
 # Level 19 saves another seventieth and takes thirteen times as long.
 _COMPRESSION = 9
 
@@ -170,6 +173,7 @@ class _SplitFile:
         self.ids: list[str] = []
         self._schema = schema
         self._buffer: list[pa.Table] = []
+        self._size = 0
         self._file = pq.ParquetWriter(
             path,
             schema,
@@ -182,7 +186,8 @@ class _SplitFile:
     def add(self, table: pa.Table, sample_id: str) -> None:
         self.ids.append(sample_id)
         self._buffer.append(table.replace_schema_metadata(self._schema.metadata))
-        if len(self._buffer) == _ROW_GROUP:
+        self._size += table.nbytes
+        if len(self._buffer) == _ROW_GROUP or self._size >= _GROUP_SIZE:
             self._flush()
 
     def close(self) -> None:
@@ -193,7 +198,7 @@ class _SplitFile:
     def _flush(self) -> None:
         rows = pa.concat_tables(self._buffer) if self._buffer else self._schema.empty_table()
         self._file.write_table(rows.combine_chunks(), row_group_size=_ROW_GROUP)
-        self._buffer = []
+        self._buffer, self._size = [], 0
 
 
 def _plain(cell: Any) -> Any:

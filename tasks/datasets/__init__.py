@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ...benchmark.columns import Column, OpenDataset, Role
+from ...benchmark.columns import Column, ColumnKind, OpenDataset, Role
 from ...benchmark.inputs import INPUTS
 from ...benchmark.metrics import METRICS
 from ...benchmark.registry import Registry
 from ...benchmark.task import SPLITS, Target
+from ..limits import LONGEST_NAME
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+# Of datasets, columns and targets: folders are called by them.
+_NAME = re.compile(rf"[^\W_][\w-]{{0,{LONGEST_NAME - 1}}}")
+# What columns that define tasks hold; those of other roles hold anything.
+_KINDS: Mapping[Role, tuple[ColumnKind, ...]] = {
+    "id": ("string",),
+    "target": ("number", "integer", "boolean"),
+    "split": ("string",),
+    "fold": ("integer",),
+    "group": ("string",),
+}
 
 
 @dataclass(frozen=True)
@@ -48,20 +62,11 @@ class DatasetFacts:
 
     def __post_init__(self) -> None:
         if problem := next(self._problems(), None):
-            raise ValueError(f"the dataset {self.id} {problem}")
+            raise ValueError(f"the dataset {self.id:.100} {problem}")
 
     def _problems(self) -> Iterator[str]:
-        names, held = [column.name for column in self.columns], set(self.named("target"))
-        if twice := {name for name in names if names.count(name) > 1}:
-            yield f"has the column {min(twice)} twice"
-        for role in ("id", "group"):
-            if len(self.named(role)) != 1:
-                yield f"needs one column of role {role}"
-        if not self.targets or not self.schemes:
-            yield "needs a target and a column split_official"
-        for scheme in self.schemes:
-            if not {f"split_{scheme}", f"fold_{scheme}"} <= set(names):
-                yield f"needs the columns split_{scheme} and fold_{scheme}"
+        yield from self._column_problems()
+        held = set(self.named("target"))
         for target in self.targets:
             if target.name not in held:
                 yield f"has no column of role target for {target.name}"
@@ -70,6 +75,26 @@ class DatasetFacts:
             metric = target.main_metric
             if metric not in METRICS or target.kind not in METRICS.get(metric).kinds:
                 yield f"ranks {target.name} by {metric}, which is no metric of {target.kind}"
+
+    def _column_problems(self) -> Iterator[str]:
+        names = [column.name for column in self.columns]
+        for name in (self.id, *names, *(target.name for target in self.targets)):
+            if not _NAME.fullmatch(name):
+                yield f"has the name {name[:100]!r} in it; a name has up to {LONGEST_NAME} letters, digits, - and _"
+        for column in self.columns:
+            if column.kind not in _KINDS.get(column.role, (column.kind,)):
+                yield f"has a {column.role} of kind {column.kind} ({column.name})"
+            if not _is_shape(column):
+                yield f"gives the {column.kind} {column.name} the shape {column.shape}"
+        if twice := {name for name in names if names.count(name) > 1}:
+            yield f"has the column {min(twice)} twice"
+        if self.named("id") != ("id",) or len(self.named("group")) != 1:
+            yield "needs one column of role id, called id, and one of role group"
+        if not self.targets or not self.schemes:
+            yield "needs a target and a column split_official"
+        for scheme in self.schemes:
+            if not {f"split_{scheme}", f"fold_{scheme}"} <= set(names):
+                yield f"needs the columns split_{scheme} and fold_{scheme}"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -128,6 +153,13 @@ class Downloadable(DatasetDefinition, Protocol):
     def fetch(self, data_dir: Path, progress: Callable[[int, int], None]) -> Path:
         """Download what is missing, and return the folder. Raises DataError where the source does not serve it."""
         ...
+
+
+def _is_shape(column: Column) -> bool:
+    """Whether a column has the shape that its kind needs: positive lengths, of which the first of an array may vary."""
+    dimensions = {"array": (1, 2, 3, 4, 5), "image": (0, 2)}.get(column.kind, (0,))
+    lengths = column.shape[1:] if column.shape[:1] == (None,) else column.shape
+    return len(column.shape) in dimensions and all(length is not None and length > 0 for length in lengths)
 
 
 DATASETS: Registry[DatasetDefinition] = Registry(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,90 +16,24 @@ from ...benchmark.columns import Column, cell_digest, combined_sha256
 from ...benchmark.errors import DataError
 from ...benchmark.task import SPLITS
 from . import DatasetFacts
+from .arrow import table_rows
+from .inspection import BATCH, file_state, inspect_folder
+from .manifest import read_facts, read_manifest
 
-MANIFEST = "manifest.json"
-# Rows read at once: what a check or a listing holds in memory, whatever the size of the dataset.
-_BATCH = 256
 # Groups of some hundred rows that stay in memory: one for each split, whose rows are mostly asked for in order.
 _KEPT_GROUPS = 3
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read `manifest.json`: facts, ids per split, hashes per column.
-
-    Raises:
-        DataError: it is absent, or is not a manifest of this version.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        ids, hashes = manifest["ids"], manifest["column_sha256"]
-        if not all(isinstance(one, str) for split in SPLITS for one in ids[split]):
-            raise TypeError
-        if not all(isinstance(name, str) and isinstance(digest, str) for name, digest in hashes.items()):
-            raise TypeError
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{folder} has no readable {MANIFEST} of this version of ecdbench; build or download the dataset again."
-        ) from error
-    return manifest
-
-
-def read_facts(manifest: Mapping[str, Any], folder: Path) -> DatasetFacts:
-    """The facts that a manifest states of its dataset.
-
-    Raises:
-        DataError: they are absent or incomplete.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        facts = TypeAdapter(DatasetFacts).validate_python(manifest.get("facts"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("facts", *first["loc"])))
-        raise DataError(
-            f"{folder / MANIFEST} does not describe the dataset ({where}: {first['msg']}); build it again."
-        ) from error
-    if manifest.get("dataset") != facts.id:
-        raise DataError(f"{folder / MANIFEST} lacks the dataset's name; build it again.")
-    if strange := {column.name for column in facts.columns} ^ set(manifest["column_sha256"]):
-        raise DataError(f"{folder / MANIFEST} describes or hashes {min(strange)}, and not both; build it again.")
-    return facts
-
-
-def table_rows(table: pa.Table, columns: Mapping[str, Column]) -> list[dict[str, Any]]:
-    """Rows of a dataset table, images as PNG bytes and arrays as float32 of the shape that their column states."""
-    cells = {}
-    for name in table.column_names:
-        column = table.column(name).combine_chunks()
-        if pa.types.is_struct(column.type):
-            cells[name] = column.field("bytes").to_pylist()
-        elif pa.types.is_list(column.type):
-            cells[name] = _arrays(column, columns[name].shape)
-        else:
-            cells[name] = column.to_pylist()
-    return [dict(zip(cells, values, strict=True)) for values in zip(*cells.values(), strict=True)]
-
-
-def _arrays(column: pa.Array, shape: tuple[int | None, ...]) -> list[np.ndarray]:
-    """The cells of an array column, float32."""
-    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-    for _ in shape:
-        column = column.flatten()
-    flat = column.to_numpy(zero_copy_only=False).astype(np.float32)
-    inner = [size for size in shape[1:] if size is not None]
-    return np.split(flat.reshape(-1, *inner), np.cumsum(lengths)[:-1])
-
-
 class DatasetFolder:
-    """An `OpenDataset` over a folder. A column is compared with its hash when it is first read.
+    """An `OpenDataset` over a folder, which is inspected before the first row is read. A column is compared with its
+    hash when it is first read.
 
     Args:
         folder: the dataset folder.
         remedy: what to do where a file is damaged.
 
     Raises:
-        DataError: the folder has no manifest.
+        DataError: the folder has no manifest, or one that is none.
     """
 
     def __init__(self, folder: Path, remedy: str) -> None:
@@ -111,7 +43,6 @@ class DatasetFolder:
         self.facts = read_facts(self.manifest, folder)
         self.columns: Mapping[str, Column] = {column.name: column for column in self.facts.columns}
         self._digests: dict[str, dict[str, bytes]] = {}
-        self._states: dict[str, tuple[int, int]] = {}
         self._opened_rows: dict[tuple[str, ...], Mapping[str, Mapping[str, Any]]] = {}
 
     def read(self, names: Collection[str], ids: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -169,10 +100,7 @@ class DatasetFolder:
             if absent := set(names or self.columns) - set(file.schema_arrow.names):
                 raise DataError(f"{self._file(split)} has no column {min(absent)}. {self._remedy}")
             known = [name for name in self.columns if names is None or name in names]
-            for batch in file.iter_batches(_BATCH, columns=known):
-                empty = [name for name in known if self.columns[name].role == "input" and batch.column(name).null_count]
-                if empty:
-                    raise DataError(f"{self._file(split)} has empty cells in {empty[0]}, an input. {self._remedy}")
+            for batch in file.iter_batches(BATCH, columns=known):
                 yield from table_rows(pa.Table.from_batches([batch]), self.columns)
 
     def _scan(
@@ -186,7 +114,7 @@ class DatasetFolder:
         columns = list(dict.fromkeys(["id", *names]))
         digests: dict[str, dict[str, bytes]] = {name: {} for name in new}
         for split in splits:
-            state, ids = self._state(split), []
+            ids = []
             for row in self.stream(split, columns):
                 ids.append(row["id"])
                 for name in new:
@@ -196,7 +124,6 @@ class DatasetFolder:
                 raise DataError(
                     f"{self._file(split)} was changed: its ids are not those of the manifest. {self._remedy}"
                 )
-            self._states.setdefault(split, state)
         for name, found in digests.items():
             if combined_sha256(found, found) != self.manifest["column_sha256"].get(name):
                 raise DataError(
@@ -220,17 +147,21 @@ class DatasetFolder:
                 found[sample_id] = ((split, number), position)
         return found
 
+    @cached_property
+    def _states(self) -> dict[str, tuple[int, int]]:
+        """The state of each file as it was inspected."""
+        states = {split: self._state(split) for split in SPLITS}  # opening an absent file says what is wrong
+        inspect_folder(self.folder, self.facts.columns, self._remedy)
+        return states
+
     def _state(self, split: str) -> tuple[int, int]:
         """Size and time of a file, which change when it is replaced."""
-        try:
-            facts = self._file(split).stat()
-        except OSError:
-            return (0, 0)  # opening it says what is wrong
-        return facts.st_size, facts.st_mtime_ns
+        size, changed, *_ = file_state(self._file(split))
+        return size, changed
 
     @contextmanager
     def _opened(self, split: str) -> Iterator[pq.ParquetFile]:
-        if self._states.get(split, state := self._state(split)) != state:
+        if self._states[split] != self._state(split):
             raise DataError(f"{self._file(split)} was changed while it was in use. Give the same command again.")
         try:
             with pq.ParquetFile(self._file(split)) as file:

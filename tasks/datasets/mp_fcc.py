@@ -13,7 +13,8 @@ from ...benchmark.errors import DataError
 from ...benchmark.task import Target
 from . import DatasetFacts
 from .crystals import crystal_columns
-from .folder import MANIFEST, DatasetFolder, read_manifest
+from .folder import DatasetFolder
+from .manifest import MANIFEST, read_manifest
 
 CHANNELS = ("spin", "total")
 

@@ -1,4 +1,4 @@
-"""Planes of a density as pictures: colour map, colour scale, noise threshold, PNG encoding."""
+"""Planes of a density as pictures: colour map, colour scale, noise threshold, PNG encoding, and how they are opened."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from ...benchmark.errors import DataError
+from ..limits import MOST_PIXELS
 
 # Below this amplitude (e/A^3) a spin or deformation density is numerical noise.
 NOISE_LEVEL = 1e-3
@@ -55,6 +59,32 @@ def encode_png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", optimize=False, compress_level=1)
     return buffer.getvalue()
+
+
+def open_picture(content: bytes, size: tuple[int | None, ...] = ()) -> Any:
+    """A PNG or JPEG as a PIL image whose header was read; of other formats, Pillow opens some with other programs.
+
+    Args:
+        content: the bytes of the file.
+        size: height and width that it must have; None, or an empty tuple, where they may vary.
+
+    Raises:
+        DataError: it is of another format or size, or has more than `MOST_PIXELS`.
+    """
+    from PIL import Image
+
+    try:
+        picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DataError(f"the picture is no PNG or JPEG that can be read ({type(error).__name__}).") from error
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise DataError(f"the picture has {width:,} x {height:,} pixels; at most {MOST_PIXELS:,} are read.")
+    if any(want not in (None, found) for want, found in zip(size, (height, width), strict=False)):
+        raise DataError(f"the picture has {width} x {height} pixels, not {size[1]} x {size[0]} as the manifest states.")
+    return picture
 
 
 @cache

@@ -22,6 +22,8 @@ _ACROSS = np.array([1, -1, 0]) / np.sqrt(2)
 _ALONG = np.array([1, 1, -2]) / np.sqrt(6)
 _ORIGINS = ("heaviest", "cell")
 _LARGEST_SIZE = 4096
+# Along one vector of the plane: those up to 40 1/A in a cube of 160 A.
+_MOST_FREQUENCIES = 4096
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,10 @@ def _plane_coefficients(
     waves, frequencies = factors.waves(channel, start, basis)
     low = frequencies.min(axis=1)
     count = frequencies.max(axis=1) - low + 1
+    if count.max() > _MOST_FREQUENCIES:
+        raise DataError(
+            f"The plane has {count[0]:,} x {count[1]:,} frequencies, more than {_MOST_FREQUENCIES:,} along an axis."
+        )
     index = frequencies[0] * count[1] + (frequencies[1] - low[0] * count[1] - low[1])
     return fold(waves, index, count.prod()).reshape(count), (int(low[0]), int(low[1]))
 

@@ -25,8 +25,13 @@ _SYMMETRY_TOLERANCE = 1e-3
 # h k l as one number, in their order: indices are far smaller than these steps, and float64 holds the sums exactly.
 AS_NUMBER = np.array([2.0**40, 2.0**20, 1.0])
 _LARGEST_INDEX = 4096
-# Of a rotation in units of the cell vectors; 1 in a reduced cell.
+# Of a rotation or a cube in units of the cell vectors; 1 in a reduced cell.
 _LARGEST_ENTRY = 16
+_MOST_OPERATIONS = 48  # that a lattice in three dimensions can have
+# Reflections times operations: those up to 40 1/A of a cell of 3,900 A^3.
+_MOST_WAVES = 2**22
+# What reading damaged cells raises.
+_DAMAGE = (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +160,7 @@ class StructureFactors:
             DataError: they are incomplete, of another version, or break the symmetry that they state.
         """
         try:
-            structure, symmetry = json.loads(cells["structure"]), json.loads(cells["symmetry"])
+            symmetry = json.loads(cells["symmetry"])
             if symmetry["format"] != FORMAT:
                 raise DataError(
                     f"The structure factors are of form {symmetry['format']}, and this version of ecdbench reads form "
@@ -167,9 +172,7 @@ class StructureFactors:
                 if name.startswith("structure_factors_")
             }
             found = cls(
-                lattice=np.array(structure["lattice"], dtype=float),
-                frac_coords=np.array(structure["frac_coords"], dtype=float).reshape(-1, 3),
-                numbers=np.array(structure["numbers"], dtype=int),
+                **read_structure(cells["structure"]),
                 rotations=np.array(symmetry["rotations"], dtype=int),
                 translations=np.array(symmetry["translations"], dtype=float),
                 reflections=_integers(cells["reflections"]),
@@ -177,12 +180,30 @@ class StructureFactors:
                 resolution=float(symmetry["resolution"]),
                 cube=_integers(cells["cube"]) if "cube" in cells else None,
             )
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        except _DAMAGE as error:
             raise DataError(
                 f"The structure factors are damaged ({type(error).__name__}: {error}); copy or build the dataset again."
             ) from error
         check_structure_factors(found)
         return found
+
+
+def read_structure(text: str) -> dict[str, np.ndarray]:
+    """`lattice`, `frac_coords` and `numbers` of `StructureFactors`, from the JSON that `to_cells` makes of them.
+
+    Raises:
+        DataError: they are incomplete, or do not fit together.
+    """
+    try:
+        stored = json.loads(text)
+        lattice = np.array(stored["lattice"], dtype=float).reshape(3, 3)
+        frac_coords = np.array(stored["frac_coords"], dtype=float).reshape(-1, 3)
+        numbers = np.array(stored["numbers"], dtype=int).reshape(len(frac_coords))
+    except _DAMAGE as error:
+        raise DataError(
+            f"The structure is damaged ({type(error).__name__}: {error}); copy or build the dataset again."
+        ) from error
+    return {"lattice": lattice, "numbers": numbers, "frac_coords": frac_coords}
 
 
 def _integers(values: Any) -> np.ndarray:
@@ -228,6 +249,11 @@ def check_structure_factors(found: StructureFactors) -> None:
     )
     if not shapes or k == 0 or m == 0 or found.cell_volume == 0 or not found.resolution > 0:
         raise DataError("The structure factors are truncated or do not fit together; copy or build the dataset again.")
+    if m > _MOST_OPERATIONS or k * m > _MOST_WAVES:
+        raise DataError(
+            f"The structure factors have {k:,} reflections and {m:,} operations; at most {_MOST_OPERATIONS} operations "
+            f"and {_MOST_WAVES:,} products of both are read."
+        )
     _check_operations(found)
     fixed, turned = (np.nonzero(one) for one in _stabilisers(found.reflections, found.rotations))
     at_fixed, at_turned = (
@@ -272,7 +298,7 @@ def _check_operations(found: StructureFactors) -> None:
     distinct = len(np.unique(rotations, axis=0)) == len(rotations)
     if not distinct or not is_group(rotations):
         raise DataError("The symmetry operations are no group; copy or build the dataset again.")
-    if cube is not None and round(np.linalg.det(cube)) not in (1, 4):
+    if cube is not None and (np.abs(cube).max() > _LARGEST_ENTRY or round(np.linalg.det(cube)) not in (1, 4)):
         raise DataError("The cube beside the structure factors is that of no F-centred cell; build the dataset again.")
     classes = np.abs(_images(reflections, rotations)).max(axis=1)
     if len(np.unique(classes)) < len(reflections):

@@ -6,23 +6,25 @@ import re
 from pathlib import Path
 
 from ...benchmark.errors import DataError, ServiceError
-from .hub_client import HubUnavailableError, hub_api, snapshot
+from ..datasets.manifest import FILES, MANIFEST, check_size, read_manifest
+from .hub_client import HubUnavailableError, file_sizes, hub_api, snapshot
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-# The files of a published dataset; anything else in the repository is not downloaded.
-_FILES = ["*.parquet", "*.json", "README.md", "eval.yaml"]
 
 
 def download(reference: str, offline: bool = False) -> Path:
     """The folder of a dataset at one commit, downloaded or from the Hub's cache.
+
+    The manifest comes first; where it is none, nothing else is downloaded. Of everything else in the repository,
+    nothing ever is.
 
     Args:
         reference: `ORG/NAME@COMMIT`, COMMIT being the 40 digits of a commit, since a branch or a tag may move.
         offline: take it from the cache or not at all.
 
     Raises:
-        DataError: the reference is not pinned, or there is no such repository or commit.
+        DataError: the reference is not pinned, there is no such repository or commit, or no dataset of ours in it.
         ServiceError: the Hub does not answer, and the cache does not hold this very commit completely.
         HubError: the Hub refuses.
     """
@@ -35,7 +37,10 @@ def download(reference: str, offline: bool = False) -> Path:
             f"prints them.{'' if offline else _newest(repository)}"
         )
     try:
-        folder = snapshot(repository, _FILES, repo_type="dataset", revision=commit, offline=offline)
+        if not offline:
+            _check_sizes(repository, commit)
+        read_manifest(snapshot(repository, [MANIFEST], repo_type="dataset", revision=commit, offline=offline))
+        folder = snapshot(repository, FILES, repo_type="dataset", revision=commit, offline=offline)
     except HubUnavailableError as error:
         if offline:
             raise ServiceError(f"{reference} is on the Hub and not on this machine; --download fetches it.") from error
@@ -47,6 +52,16 @@ def download(reference: str, offline: bool = False) -> Path:
     if folder.name != commit:
         raise DataError(f"The Hub's cache returned {folder.name} instead of {commit}; delete that folder.")
     return folder
+
+
+def _check_sizes(repository: str, commit: str) -> None:
+    """Refuse files that are too large before they fill the disk. Raises DataError."""
+    try:
+        sizes = file_sizes(repository, FILES, commit)
+    except HubUnavailableError:
+        return  # what the cache holds was checked when it was downloaded
+    for name, size in sizes.items():
+        check_size(f"{name} of {repository}", name, size)
 
 
 def _newest(repository: str) -> str:

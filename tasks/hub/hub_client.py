@@ -114,6 +114,17 @@ def snapshot(
         )
 
 
+def file_sizes(repository: str, paths: Sequence[str], revision: str) -> dict[str, int]:
+    """The sizes, in bytes, of those files of a dataset repository that are there, without downloading them.
+
+    Raises:
+        HubError: as `snapshot` says.
+    """
+    with _translated_errors(repository, revision):
+        found = hub_api().get_paths_info(repository, list(paths), revision=revision, repo_type="dataset")
+    return {one.path: one.size for one in found if hasattr(one, "size")}
+
+
 def call_hub(request: Callable[[], _Result], repository: str, pause: float) -> _Result:
     """Send a request; while the Hub is busy, repeat it with exponential backoff.
 

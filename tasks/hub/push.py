@@ -15,18 +15,17 @@ import yaml
 
 from ...benchmark.errors import DataError
 from ...benchmark.storage import write_text
-from ...benchmark.task import SPLITS
+from ...benchmark.untrusted import parse_json
 from ..catalogue import find_dataset
 from ..datasets import DatasetDefinition, DatasetFacts
-from ..datasets.folder import MANIFEST, DatasetFolder, read_manifest
+from ..datasets.folder import DatasetFolder
+from ..datasets.manifest import FILES, MANIFEST, checked_file, companions, read_manifest
 from .hub_client import HubError, call_hub, check_repository_name, hub_api, limit_progress_bars
 from .release_check import check_dataset, check_license
 
-_FILES = (*(f"{split}.parquet" for split in SPLITS), MANIFEST, "README.md", "croissant.json")
 _LEADERBOARD_DEFINITION = "eval.yaml"
 # The metric of each kind of target by which the Hub ranks: it ranks by one number, larger being better.
 HUB_METRIC = {"regression": "skill", "classification": "roc_auc"}
-_OPTIONAL_FILES = ("failures.csv", "distributions.png")
 # The files of a repository to which nothing has been pushed yet.
 _INITIAL_FILES = {".gitattributes"}
 
@@ -108,9 +107,8 @@ def _dataset_folder(dataset: DatasetDefinition, data_dir: Path, scratch: Path) -
 
 def _copy_files(source: Path, out: Path) -> None:
     out.mkdir(parents=True)
-    galleries = [path.name for path in sorted(source.glob("gallery_*.png"))]
-    for name in (*_FILES, *(name for name in (*_OPTIONAL_FILES, *galleries) if (source / name).exists())):
-        shutil.copyfile(source / name, out / name)
+    for name in {*FILES, *companions(source)}:
+        shutil.copyfile(checked_file(source, name), out / name)
 
 
 def leaderboard_definition(facts: DatasetFacts) -> dict[str, Any]:
@@ -253,7 +251,7 @@ def _check_same_dataset(api: Any, info: Any, dataset: str, pause: float) -> None
             lambda: api.hf_hub_download(info.id, MANIFEST, repo_type="dataset", revision=info.sha), info.id, pause
         )
         try:
-            other = json.loads(Path(path).read_text(encoding="utf-8"))["dataset"]
+            other = parse_json(Path(path).read_text(encoding="utf-8"))["dataset"]
         except (ValueError, KeyError, TypeError):
             other = "another dataset"
     if other != dataset:

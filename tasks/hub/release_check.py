@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -11,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import yaml
 
 from ...benchmark.errors import DataError
+from ...benchmark.plain_yaml import parse_yaml
 from ...benchmark.storage import sha256_file
 from ...benchmark.task import SPLITS, Target
-from ..builder.blueprint import row_schema
+from ...benchmark.untrusted import parse_json, printable
 from ..datasets import DatasetFacts
-from ..datasets.folder import MANIFEST, DatasetFolder
+from ..datasets.arrow import row_schema
+from ..datasets.folder import DatasetFolder
+from ..datasets.manifest import MANIFEST, checked_file
+from ..density.pictures import open_picture
 
 _SHOWN = 5
 _NOT_STATED = "not stated"
@@ -26,6 +27,7 @@ _METADATA = {b"huggingface", b"pandas", b"ARROW:schema"}
 _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
 # Distances in a text have three digits; a target's value with more digits than that is no coincidence.
 _TELLING_DIGITS = 4
+_LONGEST_HEADER = 2**16
 
 
 def check_dataset(folder: Path, permitted: bool) -> DatasetFacts:
@@ -100,9 +102,7 @@ def _matching_number(text: str, value: float | bool | None) -> str | None:
 
 
 def _picture_metadata(image: bytes) -> str:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image)) as picture:
+    with open_picture(image) as picture:
         return " ".join(f"{key} {value}" for key, value in picture.info.items() if isinstance(value, str))
 
 
@@ -110,7 +110,7 @@ def _problems(dataset: DatasetFolder, facts: DatasetFacts) -> Iterator[str]:
     yield from _schema_problems(dataset.folder, facts)
     yield from _row_problems(dataset, facts)
     yield from _manifest_problems(dataset.manifest)
-    yield from _card_problems(dataset.folder / "README.md")
+    yield from _card_problems(checked_file(dataset.folder, "README.md"))
     yield from _croissant_problems(dataset.folder)
 
 
@@ -118,26 +118,18 @@ def _schema_problems(folder: Path, facts: DatasetFacts) -> Iterator[str]:
     described = row_schema(facts.columns)
     for split in SPLITS:
         schema = pq.read_schema(folder / f"{split}.parquet")
-        for name in sorted(set(described.names) - set(schema.names)):
-            yield f"{split}.parquet has no column {name}"
         for name in sorted(set(schema.names) - set(described.names)):
-            yield f"{split}.parquet has the column {name}, which {MANIFEST} does not describe"
+            yield f"{split}.parquet has the column {printable(name)[:60]}, which {MANIFEST} does not describe"
         for field in described:
             if field.name in schema.names and schema.field(field.name).type != field.type:
                 yield f"the column {field.name} of {split}.parquet is {schema.field(field.name).type}, not {field.type}"
         for key in sorted(set(schema.metadata or {}) - _METADATA):
-            yield f"{split}.parquet has unknown metadata ({key.decode(errors='replace')})"
+            yield f"{split}.parquet has unknown metadata ({printable(key.decode(errors='replace'))[:60]})"
 
 
 def _row_problems(dataset: DatasetFolder, facts: DatasetFacts) -> Iterator[str]:
-    seen: dict[str, str] = {}
     for split in SPLITS:
         for row in dataset.stream(split):
-            if row["id"] in seen:
-                yield f"{row['id']} is in {seen[row['id']]} and in {split}"
-            seen[row["id"]] = split
-            if row.get("split_official") != split:
-                yield f"{row['id']} is in {split}.parquet, but its split_official is {row.get('split_official')}"
             yield from find_leaks(row, facts)
         for names in _image_paths(dataset.folder / f"{split}.parquet", facts):
             if names:
@@ -169,7 +161,10 @@ def _manifest_problems(manifest: dict[str, Any]) -> Iterator[str]:
 def _card_problems(card: Path) -> Iterator[str]:
     try:
         _, header, body = card.read_text(encoding="utf-8").split("---\n", 2)
-        stated = yaml.safe_load(header)
+        if len(header) > _LONGEST_HEADER:
+            yield f"the card's header has more than {_LONGEST_HEADER:,} characters"
+            return
+        stated = parse_yaml(header)
         for name in ("pretty_name", "license", "tags", "configs"):
             if not stated.get(name):
                 yield f"the card's header has no {name}"
@@ -179,13 +174,13 @@ def _card_problems(card: Path) -> Iterator[str]:
         for section in ("## License and citation", "| target |"):
             if section not in body:
                 yield f"the card lacks the section '{section.strip('# |')}'"
-    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         yield "README.md is not a dataset card with a YAML header"
 
 
 def _croissant_problems(folder: Path) -> Iterator[str]:
     try:
-        files = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))["distribution"]
+        files = parse_json(checked_file(folder, "croissant.json").read_text(encoding="utf-8"))["distribution"]
         stated = {file["name"]: file["sha256"] for file in files}
     except (OSError, ValueError, KeyError, TypeError):
         yield "croissant.json is missing or cannot be read"

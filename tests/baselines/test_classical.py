@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from ecdbench import evaluate, load_task
@@ -103,10 +105,20 @@ def test_the_element_table_is_pymatgens():
     assert composition._TABLE.read_text() == element_table()
 
 
-@pytest.mark.parametrize("text", ["", "k2s", "K2S-", "2H", "K2.S", "K 2"])
+@pytest.mark.parametrize(
+    "text", ["", "k2s", "K2S-", "2H", "K2.S", "K 2", "K(", "K)", "()", "K()S", "K0", "K9999999", "K" + "9" * 400]
+)
 def test_texts_that_are_no_formulas(text):
     with pytest.raises(DataError, match="not a chemical formula"):
         parse_formula(text)
+
+
+@pytest.mark.parametrize("text", ["(" * 10**6, "(K" * 5 * 10**5, "K9" * 10**6, "(" * 10**5 + "K" + ")9" * 10**5])
+def test_long_texts_are_refused_at_once(text):
+    start = time.process_time()
+    with pytest.raises(DataError, match=r"^.{1,120}$"):
+        parse_formula(text)
+    assert time.process_time() - start < 0.5
 
 
 def test_formulas():

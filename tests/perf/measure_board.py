@@ -19,10 +19,9 @@ import numpy as np
 from ecdbench import evaluate
 from ecdbench.leaderboard.board import make_board
 from ecdbench.leaderboard.page import make_page
-from ecdbench.submissions import untrusted
 from ecdbench.submissions.card import TEMPLATE
 from ecdbench.submissions.checks import rounded
-from ecdbench.submissions.predictions import checksums
+from ecdbench.submissions.predictions import READER, checksums
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.rescoring import rescore
 from ecdbench.submissions.submit import submit
@@ -70,8 +69,7 @@ def build(entries: str) -> None:
     module.rank_models = timed
     board = make_board([Path(entries)])
     page = make_page(board)
-    while untrusted._pools:
-        untrusted._pools.pop().shutdown()
+    READER.close()
     own, reader = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found = {
         "cpu": sum(usage.ru_utime + usage.ru_stime for usage in (own, reader)),

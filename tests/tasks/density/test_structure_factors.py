@@ -258,6 +258,13 @@ def in_symmetry(cells, change):
         (lambda cells: in_symmetry(cells, lambda one: [values.pop() for values in operations(one)]), "no group"),
         (lambda cells: in_symmetry(cells, lambda one: one.update(resolution=-1.0)), "truncated or do not fit"),
         (lambda cells: cells.update(structure=cells["structure"].replace("77", "-77")), "truncated or do not fit"),
+        (lambda cells: cells.update(structure="[" * 100_000), r"structure is damaged \(RecursionError"),
+        (lambda cells: cells.update(symmetry="[" * 100_000), r"are damaged \(RecursionError"),
+        (lambda cells: cells.update(cube=np.array([[1, 4000, 0], [0, 1, 0], [0, 0, 1]])), "no F-centred cell"),
+        (
+            lambda cells: in_symmetry(cells, lambda one: [v.extend(v * 999) for v in operations(one)]),
+            "at most 48 operations",
+        ),
     ],
 )
 def test_damaged_structure_factors_are_refused(raw_dir, damage, sentence):
@@ -266,6 +273,12 @@ def test_damaged_structure_factors_are_refused(raw_dir, damage, sentence):
     damage(cells)
     with pytest.raises(DataError, match=sentence):
         StructureFactors.from_cells(cells)
+
+
+def test_a_plane_of_frequencies_that_no_crystal_has(zincblende_factors):
+    far = replace(zincblende_factors, reflections=zincblende_factors.reflections * 400)
+    with pytest.raises(DataError, match="frequencies, more than 4,096 along an axis"):
+        slice_plane(far, "total")
 
 
 def test_a_channel_that_is_not_there(zincblende_factors):

@@ -6,6 +6,7 @@ from ecdbench.tasks.datasets import DATASETS
 from ecdbench.tasks.datasets.folder import FolderDefinition
 
 from ...parts import part_of_ecd_fcc
+from ...servers.hub import hub_server
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,15 @@ def few_crystals(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _few_crystals(few_crystals, monkeypatch):
     monkeypatch.setitem(DATASETS._loaded, "ecd-fcc", FolderDefinition(few_crystals, "Build it again.", "packaged"))
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on this machine, with a cache of its own."""
+    with hub_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+        monkeypatch.setattr("ecdbench.tasks.hub.push.push_dataset.__defaults__", (0.01,))
+        yield server

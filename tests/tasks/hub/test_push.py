@@ -11,20 +11,9 @@ import yaml
 from ecdbench.benchmark.errors import DataError, ServiceError
 from ecdbench.tasks.catalogue import load_task
 
-from ...servers.hub import READER, STRANGER, hub_server
+from ...servers.hub import READER, STRANGER
 
 REPO = "my-org/ecd-fcc"
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    with hub_server() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
-        monkeypatch.setattr("ecdbench.tasks.hub.push.push_dataset.__defaults__", (0.01,))
-        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from ecdbench.benchmark.errors import DataError
 from ecdbench.benchmark.task import SPLITS
 from ecdbench.tasks.builder.views_folder import write_views_folder
 from ecdbench.tasks.datasets import ecd_fcc
-from ecdbench.tasks.datasets.folder import DatasetFolder, table_rows
+from ecdbench.tasks.datasets.arrow import table_rows
+from ecdbench.tasks.datasets.folder import DatasetFolder
 from ecdbench.tasks.hub.release_check import check_dataset, find_leaks
 
 
