@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ...benchmark.certificates import check_certificates
 from ...benchmark.credentials import redact, remember_credential
 from ...benchmark.errors import MissingExtraError, ModelError
 from .failures import TransientError, error_message, is_too_long, translate_error
@@ -97,6 +98,7 @@ class Endpoint:
             raise MissingExtraError("The model in-context", "llm") from error
         # No retries: the scheduler counts them, lets all requests wait together, and recognises broken answers.
         # No redirects: a request counted once would be sent more often, and the key with it.
+        check_certificates()
         http_client = openai.DefaultAsyncHttpxClient(follow_redirects=False)
         return openai.AsyncOpenAI(
             base_url=self.url, api_key=self._key, timeout=self.timeout, max_retries=0, http_client=http_client

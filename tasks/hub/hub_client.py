@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...benchmark.certificates import check_certificates
 from ...benchmark.errors import DataError, EcdbenchError, ServiceError
 
 _ATTEMPTS = 4
@@ -49,6 +50,7 @@ def hub_api() -> Any:
     """The library's client, for this endpoint."""
     from huggingface_hub import HfApi
 
+    check_certificates()
     return HfApi(endpoint=endpoint())
 
 
@@ -100,6 +102,7 @@ def snapshot(
     """
     from huggingface_hub import snapshot_download
 
+    check_certificates()
     limit_progress_bars()
     with _translated_errors(repository, revision):
         return Path(

@@ -1,8 +1,10 @@
 import builtins
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ecdbench.tasks.catalogue import load_task
@@ -188,3 +190,27 @@ def test_settings_are_read_as_values():
     assert parse_settings(texts) == {
         "a": 1, "b": 7e-4, "c": True, "d": False, "e": "bfloat16", "f": [1, 2], "g": "x=y", "h": None,
     }  # fmt: skip
+
+
+def test_certificates_that_are_not_there_are_named(cli, monkeypatch):
+    pytest.importorskip("openai")
+    monkeypatch.setenv("SSL_CERT_FILE", "/gone.pem")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-key-of-anybody")
+    said = cli(
+        "evaluate", "in-context", "--task", "ecd-fcc/k_vrh", "--text", "single", "--set", "model=m", "--limit", 1
+    )
+    assert said.code == 1
+    assert said.err.splitlines()[-1].startswith("Error: SSL_CERT_FILE names /gone.pem, which is not there")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs user namespaces")
+def test_a_user_without_a_home(tmp_path):
+    """What a container with an unknown user gives."""
+    alone = ["unshare", "-U", "--map-user=12345", "env", "-i", f"PATH={os.environ['PATH']}"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("users may not make namespaces here")
+    command = [str(Path(sys.executable).with_name("ecdbench")), "tasks"]
+    found = subprocess.run([*alone, "ECDBENCH_CACHE=cache", *command], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    refused = subprocess.run([*alone, *command], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "set ECDBENCH_CACHE" in refused.stderr
