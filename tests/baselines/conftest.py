@@ -11,6 +11,8 @@ import pytest
 from ecdbench import load_task
 from ecdbench.benchmark.feature_store import FeatureStore
 from ecdbench.benchmark.fit_processes.here import InProcess
+from ecdbench.benchmark.loading import import_code, load_model
+from ecdbench.benchmark.model import Origin
 from ecdbench.benchmark.predictor import RunContext
 from ecdbench.tasks.datasets import DATASETS
 from ecdbench.tasks.datasets.folder import FolderDefinition
@@ -35,6 +37,11 @@ def _save_tokenizer(folder, most, ends=("<s>", "</s>")):
     )
     wrapped.save_pretrained(folder)
     return len(words)
+
+
+def create(name, parameters=None):
+    """A predictor that has not been fitted."""
+    return load_model(import_code(Origin(name)), parameters or {}).create()
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ from ecdbench import evaluate, load_task
 from ecdbench.baselines.density_models import density_quantiles
 from ecdbench.baselines.image_features import fourier_magnitudes, pixels, reduce_width
 from ecdbench.benchmark.errors import DataError, ModelError
-from ecdbench.benchmark.resolve import resolve
 from ecdbench.tasks.composition import composition_features, element_properties, parse_formula
 from PIL import Image
+
+from .conftest import create
 
 MODELS = [
     "knn-composition",
@@ -31,7 +32,7 @@ def test_every_classical_baseline_beats_the_mean(model, k_vrh):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_classification_predicts_probabilities(name, classification):
-    model = resolve(name, {"trees": 50} if "forest" in name else {}).create()
+    model = create(name, {"trees": 50} if "forest" in name else {})
     model.fit(classification.train, classification.validation, classification.context())
     probabilities = model.predict(classification.validation)
     assert probabilities.min() >= 0 and probabilities.max() <= 1

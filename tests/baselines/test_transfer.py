@@ -7,8 +7,9 @@ import pytest
 from ecdbench import evaluate, load_task
 from ecdbench.benchmark.conformance import check_predictor
 from ecdbench.benchmark.errors import DataError, EcdbenchError, ModelError
-from ecdbench.benchmark.resolve import resolve
 from PIL import Image
+
+from .conftest import create
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
@@ -246,7 +247,7 @@ def test_clip(clip_folder, tier):
 @pytest.mark.parametrize("name", ["frozen", "finetuned"])
 def test_they_behave_as_predictors(k_vrh, name):
     extra = {} if name == "frozen" else {"layers": 5}
-    checks = check_predictor(resolve(name, {**SMALL, **extra}), k_vrh)
+    checks = check_predictor(name, k_vrh, parameters={**SMALL, **extra})
     assert [check.remedy for check in checks if check.outcome != "passed"] == []
 
 
@@ -265,7 +266,7 @@ def test_classification(classification, encoders, clip_folder, name, options):
         options = {**options, "encoder": encoders["roberta"]}
     if name == "clip":
         small, options = {"max_epochs": 20, "views": 3}, {"model": clip_folder}
-    model = resolve(name, {**small, **options}).create()
+    model = create(name, {**small, **options})
     model.fit(classification.train, classification.validation, classification.context())
     for probabilities in (model.predict(classification.train), *model.predict_stages(classification.train).values()):
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
