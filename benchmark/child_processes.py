@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 _VARIABLE = "PYTHONSAFEPATH"
+_lock = threading.RLock()  # of the variable, which threads share
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -37,12 +39,13 @@ class _SafeSpawnContext(SpawnContext):
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
     """`multiprocessing` passes no flags of its own to the interpreter, but children inherit the environment."""
-    before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_VARIABLE]
-        else:
-            os.environ[_VARIABLE] = before
+    with _lock:
+        before = os.environ.get(_VARIABLE)
+        os.environ[_VARIABLE] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_VARIABLE]
+            else:
+                os.environ[_VARIABLE] = before
