@@ -70,9 +70,9 @@ def tasks_show(task: str, data_dir: DataDir = None, json: Json = False) -> None:
 
 @tasks_app.command("rows", epilog="Example: ecdbench tasks rows sfe > rows.csv")
 def tasks_rows(task: str, data_dir: DataDir = None) -> None:
-    """The rows of a task as csv: id, formula, group, splits and folds; no targets."""
+    """The rows of a task, those that have its target, as csv: id, formula, group, splits and folds; no targets."""
     from ..benchmark.user_folders import default_data_dir
-    from ..tasks.catalogue import find_task
+    from ..tasks.catalogue import find_task, load_task
 
     found = find_task(task)
     dataset = found.dataset
@@ -83,9 +83,10 @@ def tasks_rows(task: str, data_dir: DataDir = None) -> None:
         or (column.role == "input" and _is_short(column.name) and not found.release)  # releases keep no inputs
     ]
     cells = dataset.open(data_dir or default_data_dir()).read(columns)
+    of_task = load_task(task, data_dir=data_dir).groups
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([cells[name][sample_id] for name in columns] for sample_id in cells[columns[0]])
+    writer.writerows([cells[name][m] for name in columns] for m in cells[columns[0]] if m in of_task)
 
 
 @commands.command(epilog="Examples: ecdbench audit sfe   |   ecdbench audit ecd-fcc/k_vrh --json > audit.json")

@@ -1,9 +1,7 @@
 """Predictions files as people have them."""
 
-import bz2
 import contextlib
 import gzip
-import lzma
 import math
 
 import pandas as pd
@@ -15,6 +13,8 @@ from ecdbench.benchmark.errors import DataError, ModelError
 from ecdbench.benchmark.resolve import resolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ..packing import PACK
 
 # Ids that look like numbers or like nothing, and are neither.
 FRAME = pd.DataFrame({"id": ["0012", "1e5", "NA", "b"], "prediction": [1.5, -2e-3, 3.0, None]})
@@ -29,13 +29,6 @@ TEXTS = {
     "records.json": FRAME.to_json(orient="records"),
     "p.jsonl": FRAME.to_json(orient="records", lines=True),
     "p.ndjson": FRAME.to_json(orient="records", lines=True) + "\n\n",
-}
-PACK = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".XZ": lzma.compress,
-    ".zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
 }
 
 

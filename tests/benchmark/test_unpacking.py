@@ -1,22 +1,13 @@
 """Compressed files: unpacked, or refused with a sentence."""
 
-import bz2
-import gzip
-import lzma
-
-import pyarrow as pa
 import pytest
 from ecdbench.benchmark import unpacking
 from ecdbench.benchmark.errors import DataError
-from ecdbench.benchmark.unpacking import kind_of, open_unpacked, plain_name
+from ecdbench.benchmark.unpacking import PACKINGS, kind_of, open_unpacked, plain_name
+
+from ..packing import PACK
 
 TEXT = b"".join(b"%d,%d\n" % (number, number**3) for number in range(5000))
-PACK = {
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
-}
 
 
 def content_of(path):
@@ -24,7 +15,7 @@ def content_of(path):
         return file.read()
 
 
-@pytest.mark.parametrize("packing", PACK)
+@pytest.mark.parametrize("packing", PACKINGS)
 def test_content_and_lines(tmp_path, packing):
     path = tmp_path / f"x.csv{packing.upper()}"
     path.write_bytes(PACK[packing](TEXT))
@@ -42,7 +33,7 @@ def test_other_files_are_read_as_they_are(tmp_path):
         open_unpacked(tmp_path / "absent.gz")
 
 
-@pytest.mark.parametrize("packing", PACK)
+@pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -58,7 +49,7 @@ def test_damaged_files_say_so(tmp_path, packing, damage):
         content_of(path)
 
 
-@pytest.mark.parametrize("packing", PACK)
+@pytest.mark.parametrize("packing", PACKINGS)
 def test_what_would_fill_the_memory_is_refused_before_it_does(tmp_path, packing, monkeypatch):
     monkeypatch.setattr(unpacking, "_ANY_FILE", 2**20)
     path = tmp_path / f"x{packing}"

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from ecdbench.tasks.catalogue import load_task
 
 MEAN = """
 import numpy as np
@@ -74,7 +73,7 @@ def test_tasks(cli, k_vrh):
     shown = cli("tasks", "show", "ecd-fcc/total_magnetization")
     assert "Most values are zero" in shown.out and "CC-BY-4.0" in shown.out
     rows = cli("tasks", "rows", "ecd-fcc/k_vrh").out.splitlines()
-    assert len(rows) == 1 + len(load_task("ecd-fcc/band_gap").ids)
+    assert sorted(row.partition(",")[0] for row in rows[1:]) == sorted(k_vrh.ids)  # band gaps are known of more
     assert "k_vrh" not in rows[0]
 
 

@@ -155,3 +155,16 @@ def test_every_changed_digit_of_a_claim_shows(honest):
                 altered = claim.model_copy(update={"metrics": claim.metrics | {name: score}})
                 assert first_difference(altered, scores).startswith(name)
     assert agree(0.1 + 0.2, 0.3) and not agree(float("inf"), 1.0)
+
+
+def test_what_a_killed_submit_left_is_cleared_by_the_next(cli, card, k_vrh):
+    run = evaluate("composition-forest", k_vrh, parameters={"trees": 10})
+    command = ("submit", run.folder, "--card", card, "--out", "entries")
+    assert cli(*command).code == 0
+    entry = Path("entries/ecd-fcc--k_vrh/honest")
+    for name in (".result.json.part", ".curves.json.part"):
+        (entry / "fixed-official" / name).write_text("half")
+    (entry / ".card.yaml.part").write_text("half")
+    assert "does not belong in an entry" in cli("verify", "entries").err + cli("verify", "entries").out
+    assert cli(*command).code == 0
+    assert verify_entry(entry, References()).verdict == "verified"

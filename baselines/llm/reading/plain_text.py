@@ -6,6 +6,8 @@ import html
 import re
 import unicodedata
 
+from .substitutions import Substitutions
+
 _SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207a"
 _FROM_SUPERSCRIPT = str.maketrans(_SUPERSCRIPTS, "0123456789-+")
 # A minus sign and an en or em dash, which also separates, stay apart from hyphens.
@@ -51,9 +53,8 @@ _WITH_POWER = (
     rf"(?:\([ \t]?)?(?<![\d.,])({_DECIMAL})[ \t]?(?:\u00b1[ \t]?{_DECIMAL}[ \t]?\)|\([\d.]{{1,6}}\)){_TIMES_TEN}"
 )
 # Each in turn; the braces of `\boxed` are taken away with all others.
-_MARKUP = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), plain)
-    for pattern, plain in (
+_MARKUP = Substitutions(
+    (
         # LaTeX
         (r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"(\1)/(\2)"),
         (r"\\(?:SI|qty)\s*(?:\[[^\[\]]*\])?\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1 \2"),
@@ -130,7 +131,6 @@ def without_markup(text: str) -> str:
     """A text without LaTeX, tags and markdown; where one of them marks the answer, a line `answer: ...`."""
     for _ in range(3):  # nested
         text = _STYLED.sub(r"\1", text)
-    for pattern, plain in _MARKUP:
-        text = pattern.sub(plain, text)
+    text = _MARKUP.apply(text)
     text = re.sub(r"\\([A-Za-z]+)", lambda command: _COMMANDS.get(command[1], f" {command[1]} "), text)
     return re.sub(r"[{}]", " ", text)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ....benchmark.errors import MissingExtraError
+from .substitutions import Substitutions
 
 if TYPE_CHECKING:
     import pint
@@ -38,9 +39,8 @@ _NAMES = {
 # Here M or m may be meant, and the two are a thousand million times apart; they count as no unit.
 _AMBIGUOUS = ("mPa", "mbar", "MeV", "Mev", "MEV", "MJ", "MRy", "MHa")
 # Spellings in several words or in other scripts.
-_RESPELLED = tuple(
-    (re.compile(pattern, re.IGNORECASE), plain)
-    for pattern, plain in (
+_RESPELLED = Substitutions(
+    (
         (r"\b(giga|mega|kilo|tera|milli|micro|nano)[- ]{1,2}(?=pascal|bar|electron|joule|newton|met(?:er|re))", r"\1"),
         (r"electron[- ]volt", "electronvolt"),
         (r"bohr[- ]magnetons?|(?<![^\W\d_])mu_?B\b|\u00b5_?B\b", "\u00b5B"),
@@ -94,9 +94,7 @@ def _simple_unit(word: str) -> str | None:
 
 def respelled(text: str) -> str:
     """A text in which units of several words, or in other scripts, have their usual symbol."""
-    for pattern, plain in _RESPELLED:
-        text = pattern.sub(plain, text)
-    return text
+    return _RESPELLED.apply(text)
 
 
 def unit_at(text: str, start: int) -> tuple[Unit, int] | None:

@@ -359,3 +359,15 @@ def test_a_price_table_that_is_none(serve, ask):
     assert "is not a price table" in ask(server.url, "--prices", "prices.yaml").err
     assert "There is no price table" in ask(server.url, "--prices", "other.yaml").err
     assert server.sent == 0
+
+
+def test_a_key_that_an_endpoint_answers_with_is_not_kept(serve, ask, monkeypatch, tmp_path):
+    """As a text, in a text, and as the name of a field."""
+    key = "sk-0123456789abcdef"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(reply=lambda body: (200, completion(body, f"165 GPa {key}") | {key: {key: [key]}}))
+    outcome = ask(server.url)
+    assert outcome.code == 0, outcome.err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"[key]" in path.read_bytes() for path in files)
+    assert not [path for path in files if key.encode() in path.read_bytes()]

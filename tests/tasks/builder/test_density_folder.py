@@ -1,27 +1,17 @@
 """Densities of a user's folder: their names, their compressions, and what is no density."""
 
-import bz2
 import csv
-import gzip
-import lzma
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from ecdbench.benchmark import unpacking
 from ecdbench.tasks.builder.crystal import Crystal, CrystalError
 from ecdbench.tasks.builder.density_folder import DensityFolder
 
+from ...packing import PACK
 from .conftest import chgcar_text, rock_salt, row_of
 
-PACK = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
-}
 NAMES = ["x.CHGCAR", "x.vasp", "x_CHGCAR", "CHGCAR.x", "CHGCAR_x", "x/CHGCAR", "x.CHG", "x/CHG"]
 
 
