@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -134,7 +135,8 @@ def test_ctrl_c_says_that_nothing_is_lost(counting, tmp_path):
         sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--protocol", "cv",
         "--set", "pause=0.6", "--out", str(tmp_path / "runs"), "--quiet",
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # the tests may run in the background of a shell
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     while fits() < 3 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
