@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import shutil
 import tempfile
 import uuid
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from .adapters import check_ids
 from .differences import differences
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_LOGGER = logging.getLogger(__name__)
+_SECONDS_IN_SILENCE = 10.0
 _FEWEST_SEEDS = 3  # whose spread says something
 _ALTERED = "A finished fit had been changed by something else, and was run again."
 
@@ -97,6 +101,29 @@ class Setting:
     place: Workplace = field(default_factory=workplace, repr=False)
     progress: Progress = field(default=silent, repr=False)
     step_progress: Progress = field(default=silent, repr=False)
+
+
+@contextlib.contextmanager
+def _turn(lock: FileLock, waits: bool) -> Iterator[None]:
+    """Hold a lock that another process may have; where that takes long, a line says what is waited for.
+
+    Raises:
+        Timeout: another process has it, and this one is not to wait.
+    """
+    try:
+        lock.acquire(timeout=_SECONDS_IN_SILENCE if waits else 0)
+    except Timeout:
+        if not waits:
+            raise
+        _LOGGER.warning(
+            "Waiting for another process that is fitting this model to the same rows; if it is suspended, resume it or "
+            "end it."
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
@@ -252,7 +279,7 @@ class _Evaluation:
         """Run a fit and keep it; None where another process is running it and this one is not to wait."""
         key = fit.key(seed)
         try:
-            with store.lock(key).acquire(blocking=waits):
+            with _turn(store.lock(key), waits):
                 outputs = store.read(key, fit)  # another process may have finished it meanwhile
                 if outputs is None:
                     self.targets.need([m for one in self.fits for m in (*one.train, *one.validation)])
@@ -285,6 +312,7 @@ class _Evaluation:
             notes=[*altered, *answer.notes],
             n_validation=len(fit.validation),
             learnt=rows_learnt(fit),
+            warnings=answer.warnings,
         )
         return fit_outputs(answer, record, fit, self.extent, trace)
 

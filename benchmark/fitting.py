@@ -16,8 +16,8 @@ from .errors import ModelError
 from .metrics import Kind
 from .model import LoadedModel, Model
 from .predictor import RunContext
-from .predictor_calls import call, checked_predictions, mapping
-from .results import Amount, Curve, plain, thinned
+from .predictor_calls import call, checked_predictions, counted_warnings, mapping
+from .results import Amount, Count, Curve, plain, thinned
 from .scoring import usable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class FitAnswer(BaseModel):
         info: what it says of itself.
         usage: what it took of a service.
         notes: sentences for readers of the result.
+        warnings: how often Python was asked to warn, by category and text.
         seconds_fit: seconds that fitting took.
         seconds_predict: seconds that predicting took.
         service: what the service's bounds have become, as its `state` says.
@@ -76,6 +77,7 @@ class FitAnswer(BaseModel):
     info: dict[str, Any] = {}
     usage: dict[str, Any] | None = None
     notes: list[str] = []
+    warnings: dict[str, Count] = {}
     seconds_fit: Amount
     seconds_predict: Amount
     service: dict[str, Any] | None = None
@@ -94,7 +96,12 @@ def run_fit(loaded: LoadedModel, job: FitJob, context: RunContext) -> FitAnswer:
     """
     random.seed(context.seed)
     np.random.seed(context.seed)  # noqa: NPY002 - for models that use the global generator
-    model, predictor = loaded.model, loaded.create()
+    with counted_warnings() as warned:
+        answer = _answer(loaded.model, loaded.create(), job, context)
+    return answer.model_copy(update={"warnings": dict(warned)})
+
+
+def _answer(model: Model, predictor: Any, job: FitJob, context: RunContext) -> FitAnswer:
     start = time.perf_counter()
     call(model, "fit", partial(predictor.fit, job.train, job.validation, context))
     fitted = time.perf_counter()

@@ -18,7 +18,7 @@ from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 from .adapters import SklearnPredictor
 from .errors import EcdbenchError, ModelError, unknown_name
@@ -29,6 +29,7 @@ from .registry import Registry
 from .results import plain
 from .source import file_of, source_files, source_of, source_sha256
 
+_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
 _neighbourhoods: list[str] = []  # folders on sys.path for the sake of a model file
 _aliases: list[tempfile.TemporaryDirectory[str]] = []  # a folder with a module for each model file
 
@@ -311,3 +312,22 @@ def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> 
         if name not in known:
             remedy = f"{spec} takes {', '.join(known)}." if known else f"{spec} takes no parameters."
             raise ModelError(unknown_name("parameter", name, known, remedy))
+    _check_types(target, parameters)
+
+
+def _check_types(target: Any, parameters: Mapping[str, Any]) -> None:
+    """Compare parameters with their annotations, as far as those can be understood."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # noqa: BLE001 - a name that is there for type checkers only
+        return
+    for name in parameters.keys() & hints.keys():
+        try:
+            TypeAdapter(hints[name]).validate_python(parameters[name])
+        except ValidationError as error:
+            wanted = _TYPES.get(hints[name], f"of the type {hints[name]}")
+            raise ModelError(f"{name} must be {wanted} (got {parameters[name]!r}).") from error
+        except Exception:  # noqa: BLE001, S112 - a type that pydantic does not know
+            continue

@@ -1,9 +1,12 @@
-"""Calls of a predictor: what it raises becomes one sentence, what it returns is checked."""
+"""Calls of a predictor: what it raises becomes one sentence, its warnings are counted, what it returns is checked."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,8 @@ from .errors import EcdbenchError, ModelError
 from .inputs import INPUTS
 from .model import Model
 
+_MOST_WARNINGS, _LONGEST_WARNING = 20, 200  # that differ, and characters
+_OTHERS = "other warnings"
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
@@ -31,6 +36,21 @@ def call(model: Model, step: str, function: Callable[[], Any]) -> Any:
         reason = str(error).rstrip(".")
         message = f"{model.name} failed in {step}: {type(error).__name__}: {reason}.{_hint(model, step, reason)}"
         raise ModelError(f"{message} (--debug shows where.)") from error
+
+
+@contextlib.contextmanager
+def counted_warnings() -> Iterator[dict[str, int]]:
+    """Count the warnings of a block by category and first line; none is printed."""
+    found = Counter[str]()
+
+    def count(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        first = (str(message).strip().splitlines() or [""])[0]
+        text = f"{category.__name__}: {first}"[:_LONGEST_WARNING]
+        found[text if text in found or len(found) < _MOST_WARNINGS else _OTHERS] += 1
+
+    with warnings.catch_warnings():
+        warnings.showwarning = count
+        yield found
 
 
 def _hint(model: Model, step: str, reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +90,7 @@ class FitRecord(BaseModel):
         notes: sentences for readers of the result.
         n_validation: rows that it was handed with targets to stop or choose by.
         learnt: hash of the ids that it was handed with targets.
+        warnings: how often Python was asked to warn, by category and text.
     """
 
     seed: Count
@@ -104,6 +106,7 @@ class FitRecord(BaseModel):
     notes: list[str] = []
     n_validation: Count | None = None
     learnt: Sha256 | None = None
+    warnings: dict[str, Count] = {}
 
     @property
     def key(self) -> FitKey:
@@ -182,6 +185,11 @@ class Result(BaseModel):
     holdout_scored: Count | None = None
     environment: Environment
     created: datetime
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """The warnings of all fits, the most frequent first."""
+        return dict(sum((Counter(fit.warnings) for fit in self.fits), Counter[str]()).most_common())
 
     @property
     def notes(self) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..baselines.llm.usage import Usage, usage_of
 from ..benchmark.metrics import METRICS, Metric, metrics_for
 from ..benchmark.protocols import PROTOCOLS
@@ -12,6 +14,7 @@ from ..submissions.rescoring import label
 from .output import print_table, say, shown
 
 _FOLDS_SHOWN = 12
+_WARNINGS_SHOWN = 3
 
 
 def print_result(run: Run) -> None:
@@ -40,6 +43,10 @@ def print_result(run: Run) -> None:
             say(f"  {probe.reading}")
     for note in result.notes:
         say(f"  Note: {note}")
+    if result.warnings:
+        say(f"  Warnings: {warnings_text(result.warnings)}")
+    if (versions := result.holdout_scored or 0) > 1:
+        say(f"  {versions} versions of this model were scored on this holdout here; choose between versions by cv.")
     if literature := reported_cells(result.task):
         print_table(REPORTED_COLUMNS, literature)
     if not result.rankable and result.limit is None:
@@ -58,6 +65,13 @@ def print_probes(run: Run) -> None:
     for probe in result.probes.values():
         say(f"  {probe.reading}")
     say(f"Run folder: {shown(run.folder)}")
+
+
+def warnings_text(counts: Mapping[str, int]) -> str:
+    """The most frequent warnings of a model with their counts."""
+    foremost = [f"{text} ({count:,} times)" if count > 1 else text for text, count in counts.items()][:_WARNINGS_SHOWN]
+    others = sum(counts.values()) - sum(list(counts.values())[:_WARNINGS_SHOWN])
+    return "; ".join([*foremost, f"{others:,} others"] if others else foremost)
 
 
 def usage_text(usage: Usage) -> str:

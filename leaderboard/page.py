@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..benchmark.errors import EcdbenchError
 from ..benchmark.inputs import looks_at
 from ..benchmark.metrics import Metric, Sample, metrics_for
 from ..benchmark.plots import as_svg, calibration, has_matplotlib
+from ..benchmark.results import Curve
 from ..benchmark.scoring import COVERAGE_THRESHOLD, Score
 from ..benchmark.signflip import ALPHA
 from ..benchmark.task import SPLITS, TaskData
@@ -194,6 +195,9 @@ def _row(
         "entry": entry,
         "card": entry.card,
         "result": entry.result,
+        "notes": _bounded(entry.result.notes, 10, 400),
+        "parameters": _bounded([f"{name}={value}" for name, value in entry.result.model.parameters.items()], 20, 100),
+        "services": _bounded(entry.usage.models if entry.usage else [], 5, 80),
         "usage": entry.usage,
         "standing": standing(entry),
         "word": {FIRST: FIRST, TIED: TIED, WORSE: "worse"}.get(standing(entry), standing(entry)),
@@ -210,6 +214,12 @@ def _row(
     }
 
 
+def _bounded(texts: Sequence[str], most: int, longest: int) -> list[str]:
+    """The first texts, each up to a length, and how many are left out: no entry makes the page large."""
+    shown = [text if len(text) <= longest else f"{text[:longest]}…" for text in texts[:most]]
+    return [*shown, f"and {len(texts) - most:,} more in result.json"] if len(texts) > most else shown
+
+
 def _badges(entry: LeaderboardEntry) -> list[tuple[str, str, str]]:
     """Kind, word and explanation of what readers must not overlook."""
     found = []
@@ -224,7 +234,7 @@ def _badges(entry: LeaderboardEntry) -> list[tuple[str, str, str]]:
     if exposure in _EXPOSURE:
         found.append(("exposure", f"exposure {exposure}", _EXPOSURE[exposure]))
     if entry.twin:
-        found.append(("look", f"as {entry.twin}", "its predictions are the very same"))
+        found.append(("look", f"as {entry.twin}", "its predictions are the same, within 1 % of its error"))
     if entry.suspicions:
         found.append(("look", "flagged for review", "; ".join(entry.suspicions)))
     return found
@@ -270,6 +280,15 @@ def _positions(sample: Sample, values: np.ndarray) -> list[int]:
     return positions.clip(-_FARTHEST, _FARTHEST).round().astype(int).tolist()
 
 
+def _drawn(curve: Curve) -> dict[str, Any]:
+    """A learning curve with as many digits as can be seen."""
+    errors = {
+        name: [None if error is None else float(f"{error:.4g}") for error in getattr(curve, name)]
+        for name in ("train", "validation")
+    }
+    return curve.model_dump() | errors
+
+
 def _plots(entry: LeaderboardEntry) -> dict[str, Any]:
     """What the row's parity plot (or calibration plot) and learning curves draw."""
     prediction = entry.sample.prediction.mean(axis=0)
@@ -279,5 +298,5 @@ def _plots(entry: LeaderboardEntry) -> dict[str, Any]:
         else {"parity": _positions(entry.sample, prediction)}
     )
     if entry.curves:
-        drawn["curves"] = [curve.model_dump() for curve in entry.curves.curves]
+        drawn["curves"] = [_drawn(curve) for curve in entry.curves.curves]
     return drawn

@@ -1,10 +1,11 @@
-"""What a person should review before it is ranked: predictions in another unit, or equal to the targets."""
+"""What a person should review before it is ranked: other units, and what is closer to the targets than models come."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..benchmark.metrics import Sample
+from .rescoring import LeaderboardEntry
 
 # Factors between units that are mixed up; any other factor from 3 on is found as well, without a name.
 _FACTORS = {
@@ -19,10 +20,15 @@ _FACTORS = {
     160.2177: "eV/A3 for GPa",
     145.038: "GPa for ksi",
 }
+_FEWEST = 10  # rows
 _EQUAL = 1e-9  # of a target
 _CLOSE = 1e-3  # of the targets' range: closer than any model comes to most targets
 _MOST_CLOSE = 0.2
 _FAR = 3.0
+_NOISE = 0.05  # of the targets' standard deviation; the best accepted entry has an RMSE of 0.21
+_FAR_BETTER = 0.75  # of the error in cross-validation, between ends of intervals; of accepted entries, 1.04 or more
+_SAME = 0.01  # of the error; two seeds of one network differ by far more
+_VARIED = 0.05  # of the error: predictions that vary less are one number for all rows
 
 
 def suspicions(scored: Sample, targets: np.ndarray) -> list[str]:
@@ -34,8 +40,57 @@ def suspicions(scored: Sample, targets: np.ndarray) -> list[str]:
     """
     if scored.kind == "classification":  # many are certain and right, and probabilities have no unit
         return []
-    found = [_copied(scored, targets), _unit(scored, targets) or _range(scored, targets)]
+    found = [_copied(scored, targets) or _noisy(scored), _unit(scored, targets) or _range(scored, targets)]
     return [sentence for sentence in found if sentence]
+
+
+def better_than_learnt(holdout: LeaderboardEntry, cv: LeaderboardEntry) -> str | None:
+    """A sentence where a model's error on the holdout is far below that of the same model in cross-validation.
+
+    Both are over the error of the training mean, since one set of rows may be easier than another.
+
+    Args:
+        holdout: its run on the fixed split.
+        cv: its run by cross-validation, on the same task.
+    """
+    shares = [_shares_of_floor(entry) for entry in (holdout, cv)]
+    if None in shares:
+        return None
+    (ours, _, high), (usual, low, _) = (share for share in shares if share)
+    if high >= _FAR_BETTER * low:
+        return None
+    return (
+        f"its RMSE is {ours:.2g} times that of the training mean on the holdout, and {usual:.2g} times in "
+        "cross-validation: has it learnt from the holdout?"
+    )
+
+
+def same_predictions(one: Sample, other: Sample) -> bool:
+    """Whether predictions of the same rows are the same, but for rounding or a little noise."""
+    first, second = one.prediction.mean(axis=0), other.prediction.mean(axis=0)
+    error = float(np.sqrt(np.mean((first - one.target) ** 2)))
+    if np.std(first) <= _VARIED * error:  # one number for all rows is the same number for many models
+        return False
+    return bool(np.sqrt(np.mean((first - second) ** 2)) <= _SAME * error)
+
+
+def _shares_of_floor(entry: LeaderboardEntry) -> tuple[float, float, float] | None:
+    """RMSE over that of the training mean, and its interval; None where there is none."""
+    if entry.sample.kind != "regression":
+        return None
+    found = entry.score["rmse"]
+    floor = float(np.sqrt(np.mean((entry.sample.baseline - entry.sample.target) ** 2)))
+    if found.value is None or found.low is None or found.high is None or not floor:
+        return None
+    return found.value / floor, found.low / floor, found.high / floor
+
+
+def _noisy(scored: Sample) -> str | None:
+    """Predictions as targets with a little noise would be."""
+    share = float(np.sqrt(np.mean((scored.prediction - scored.target) ** 2)) / (scored.target.std() or np.inf))
+    if share > _NOISE or len(scored.target) < _FEWEST:
+        return None
+    return f"the RMSE is {share:.1%} of the standard deviation of the targets: are they targets with noise?"
 
 
 def _copied(scored: Sample, targets: np.ndarray) -> str | None:

@@ -36,7 +36,7 @@ class LeaderboardEntry:
         card: the card of its model; None for a user's own run.
         curves: its learning curves, as its maker states them.
         suspicions: why a person should review it before it is ranked.
-        twin: another entry with the very same predictions; unlike a suspicion, that does not unrank it.
+        twin: another entry with the same predictions, within 1 % of its error; unlike a suspicion, it unranks nothing.
         rank: its rank among the rows it is shown with; None where it has none.
     """
 

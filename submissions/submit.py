@@ -122,8 +122,8 @@ def _write(folder: Path, entry: LeaderboardEntry, card: Card) -> None:
 
 
 def _without_address(fit: FitRecord) -> FitRecord:
-    """A fit without paths of the machine it ran on, which a service names its models by."""
-    fit = fit.model_copy(update={"info": _without_places(fit.info)})
+    """A fit without paths of the machine it ran on, which warnings may hold and a service names its models by."""
+    fit = fit.model_copy(update={"info": _without_places(fit.info), "warnings": {}})
     if fit.usage is None:
         return fit
     models = [_name_only(name) for name in fit.usage.get("models", ())]

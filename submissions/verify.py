@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..benchmark.errors import EcdbenchError
+from ..benchmark.metrics import Sample
 from ..benchmark.predictor import Progress, silent
+from ..benchmark.protocols import PROTOCOLS
 from ..benchmark.results import PREDICTIONS, read_run
+from ..benchmark.task import HOLDOUT
 from .checks import check_card, check_claims, check_file, check_inputs, check_record
 from .entry import EntryFolder, find_entries, open_entry, task_of
-from .plausible import suspicions
+from .plausible import better_than_learnt, same_predictions, suspicions
 from .predictions import check_rows, read_predictions
 from .reference import References
 from .rescoring import LeaderboardEntry, rescore_run
@@ -57,6 +58,9 @@ def verify_entry(folder: Path, references: References) -> Verified:
     Args:
         folder: the entry.
         references: loads the tasks.
+
+    Raises:
+        EcdbenchError: this machine can open no more files.
     """
     entry = None
     try:
@@ -66,12 +70,26 @@ def verify_entry(folder: Path, references: References) -> Verified:
                 f"`ecdbench {references.how_to_get(entry.task)}`, or name their folder by --data-dir or ECDBENCH_DATA."
             )
             return Verified(folder, entry, refusal=f"The data of {entry.task} are not here: {remedy}", checked=False)
-        return Verified(folder, entry, [_verified_run(entry, run, references) for run in entry.runs])
-    except EcdbenchError as error:
-        return Verified(folder, entry, refusal=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's files do, the other entries are read
+        return Verified(folder, entry, _compared([_verified_run(entry, run, references) for run in entry.runs]))
+    except Exception as error:  # whatever a stranger's files do, the other entries are read
+        if _is_short_of_files(error):
+            raise EcdbenchError(
+                f"No more files can be opened, so {folder} could not be verified; allow more (ulimit -n 1024) or close "
+                "other programs, and run the same command again."
+            ) from error
+        if isinstance(error, EcdbenchError):
+            return Verified(folder, entry, refusal=str(error))
         reason = f"{type(error).__name__}: {str(error)[:200]}".partition("\n")[0]
         return Verified(folder, entry, refusal=f"{folder} cannot be read ({reason}).")
+
+
+def _is_short_of_files(error: BaseException | None) -> bool:
+    """Whether an error comes from this machine's bound on open files, and not from what was read."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def verify_all(
@@ -92,7 +110,7 @@ def verify_all(
 
     folders = dict.fromkeys(folder for root in roots for folder in find_entries(root) if wanted(task_of(folder)))
     names: dict[tuple[str, str], Path] = {}
-    predictions: dict[bytes, Path] = {}
+    seen: dict[tuple[str, ...], list[tuple[Path, Sample]]] = {}
     for done, folder in enumerate(folders):
         progress(done, len(folders), folder.name)
         found = verify_entry(folder, references)
@@ -101,23 +119,42 @@ def verify_all(
             if before != folder:
                 reason = f"{folder} has the name of {before}; give the model a name of its own."
                 found = Verified(folder, refusal=reason)
-        yield _with_twins(found, predictions)
+        yield _with_twins(found, seen)
 
 
-def _with_twins(found: Verified, known: dict[bytes, Path]) -> Verified:
-    """Name the entry before that has the same predictions, to the last digit."""
+def _with_twins(found: Verified, seen: dict[tuple[str, ...], list[tuple[Path, Sample]]]) -> Verified:
+    """Name the first entry before that has the same predictions."""
     runs = []
     for run in found.runs:
-        content, result = run.sample.prediction, run.result
-        key = hashlib.sha256(f"{result.task} {result.protocol} {result.split}".encode() + content.tobytes()).digest()
-        # One number for all rows is the same number for many models.
-        before = known.setdefault(key, found.folder) if np.ptp(content) else found.folder
-        runs.append(replace(run, twin=None if before == found.folder else before.name))
+        others = seen.setdefault((run.result.task, run.result.protocol, run.result.split), [])
+        twins = (
+            folder.name for folder, sample in others if folder != found.folder and same_predictions(run.sample, sample)
+        )
+        runs.append(replace(run, twin=next(twins, None)))
+        others.append((found.folder, run.sample))
     return replace(found, runs=runs)
 
 
+def _compared(runs: Sequence[LeaderboardEntry]) -> list[LeaderboardEntry]:
+    """Runs of an entry, those on a holdout beside those by cross-validation of the same columns."""
+    usual = {_columns(run): run for run in runs if PROTOCOLS.get(run.result.protocol).name == "cv"}
+    found = []
+    for run in runs:
+        other = usual.get(_columns(run)) if run.main == HOLDOUT else None
+        doubt = better_than_learnt(run, other) if other else None
+        found.append(replace(run, suspicions=[*run.suspicions, doubt]) if doubt else run)
+    return found
+
+
+def _columns(run: LeaderboardEntry) -> tuple[str, str]:
+    return run.result.text, run.result.channel
+
+
 def _flags(run: LeaderboardEntry) -> list[str]:
-    return [*run.suspicions, *([f"its predictions are those of {run.twin}"] if run.twin else [])]
+    return [
+        *run.suspicions,
+        *([f"its predictions are those of {run.twin}, within 1 % of its error"] if run.twin else []),
+    ]
 
 
 def _verified_run(entry: EntryFolder, folder: Path, references: References) -> LeaderboardEntry:

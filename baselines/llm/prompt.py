@@ -12,14 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ...benchmark.errors import ModelError
+from ...benchmark.plain_yaml import parse_yaml
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from ...benchmark.predictor import RunContext
 
+_LARGEST = 256 * 1024  # bytes of a prompt file
+# What templates may hold. Without loops, calls and products, no text is longer than its template and the row's text.
+_ALLOWED_NODES = frozenset({
+    "Template", "Output", "TemplateData", "Name", "If", "Test", "Const", "CondExpr", "Not", "And", "Or", "Compare",
+    "Operand", "Filter", "Concat", "Add", "Sub", "Div",
+})  # fmt: skip
+_ALLOWED_FILTERS = frozenset({
+    "abs", "capitalize", "default", "float", "int", "length", "lower", "round", "string", "title", "trim", "upper",
+})  # fmt: skip
 REGRESSION, CLASSIFICATION = "regression", "classification"
 Message = dict[str, Any]
 
@@ -119,18 +130,37 @@ def read_prompt(name: str, kind: str) -> Prompt:
     """
     packaged = Path(__file__).parent / f"prompt_{name}{'' if kind == REGRESSION else f'_{kind}'}.yaml"
     path = packaged if packaged.is_file() else Path(name)
+    if not path.is_file():
+        raise ModelError(f"There is no prompt file '{name}'; give v1, or the path of a yaml file of the same form.")
+    if path.stat().st_size > _LARGEST:
+        raise ModelError(f"{path} is no prompt: it has more than {_LARGEST >> 10} KiB.")
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
-        template = Template.model_validate(yaml.safe_load(content))
-    except OSError as error:
-        raise ModelError(
-            f"There is no prompt '{name}'; give v1, or the path of a yaml file of the same form."
-        ) from error
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        template = Template.model_validate(parse_yaml(content.decode()))
+    except ValueError as error:
         raise ModelError(
             f"{path} is not a prompt; it needs the texts version, system and question, and nothing else."
         ) from error
+    for source in (template.system, template.question):
+        _check_template(path, source)
     return Prompt(template, hashlib.sha256(content).hexdigest(), kind)
+
+
+def _check_template(path: Path, source: str) -> None:
+    from jinja2 import TemplateSyntaxError, nodes
+
+    try:
+        tree = _environment().parse(source)
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise ModelError(f"{path} is not a Jinja template ({error}); mend it.") from error
+    for node in tree.find_all(nodes.Node):
+        kind = type(node).__name__
+        if kind not in _ALLOWED_NODES or (isinstance(node, nodes.Filter) and node.name not in _ALLOWED_FILTERS):
+            what = f"the filter {node.name}" if isinstance(node, nodes.Filter) else kind
+            raise ModelError(
+                f"{path} uses {what} of Jinja; a prompt has variables, conditions, sums and the filters "
+                f"{', '.join(sorted(_ALLOWED_FILTERS))}."
+            )
 
 
 def _six_digits(value: float) -> str:
@@ -142,12 +172,17 @@ def _data_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-@lru_cache(maxsize=8)
-def _compiled(source: str) -> Any:
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment(undefined=StrictUndefined).from_string(source)
+    return SandboxedEnvironment(undefined=StrictUndefined)
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: str) -> Any:
+    return _environment().from_string(source)
 
 
 def _render(source: str, variables: Mapping[str, Any]) -> str:

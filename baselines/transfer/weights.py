@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 PRETRAINED = "pretrained"
+_MOST = 2  # times its size may a checkpoint unpack to: torch.save compresses nothing
 # Prefixes, in timm's names, of a network's top, which a weights file may hold and which is not loaded.
 _TOPS = ("AuxLogits.", "pre_logits.", "head.", "fc.", "classifier.", "head_dist.")
 
@@ -106,14 +108,17 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(9)
-        if path.suffix == ".safetensors" or beginning[8:] == b"{":  # an eight-byte length, then JSON
+    with path.open("rb") as file:
+        beginning = file.read(9)
+    if path.suffix == ".safetensors" or beginning[8:] == b"{":  # an eight-byte length, then JSON
+        try:
             return load_file(path)
+        except SafetensorError as error:
+            raise ModelError(f"{path} is not a complete safetensors file ({error}); download it again.") from error
+    if (size := _unpacked_size(path)) > _MOST * path.stat().st_size:
+        raise ModelError(f"{path} unpacks to {size >> 20:,} MiB, far more than its size; save it with torch.save.")
+    try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise ModelError(f"{path} is not a complete safetensors file ({error}); download it again.") from error
     except Exception as error:
         raise ModelError(
             f"{path} is not a checkpoint of plain tensors, and nothing else is loaded; save it as safetensors."
@@ -122,6 +127,15 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise ModelError(f"{path} does not hold tensors by name; save the network's state_dict as safetensors.")
     return content
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes that a zip archive states to hold; 0 for another file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError):
+        return 0
 
 
 def _download(network: str) -> Path:

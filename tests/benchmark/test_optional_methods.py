@@ -62,6 +62,27 @@ def test_notes_of_many_parts_are_said_once(staged, k_vrh):
     assert run.result.notes == [f"Seen {len(k_vrh.splits['train'])} rows."]
 
 
+def test_warnings_are_counted_and_not_printed(write_model, cli):
+    model = write_model(
+        """
+import warnings
+import numpy as np
+
+class Warns:
+    def fit(self, train, validation, context):
+        for n in range(500):
+            warnings.warn(f"slow at {n}")
+
+    def predict(self, data):
+        return np.zeros(len(data))
+"""
+    )
+    outcome = cli("evaluate", str(model), "--task", "ecd-fcc/k_vrh")
+    assert outcome.code == 0
+    assert "slow at" not in outcome.err
+    assert "Warnings: other warnings (480 times); UserWarning: slow at 0; " in outcome.out
+
+
 def test_another_fingerprint_is_another_run(staged, k_vrh):
     from pathlib import Path
 

@@ -163,6 +163,8 @@ def test_parameters_are_checked_before_anything_runs(write_model):
         resolve("composition-forest", {"tree": 3})
     with pytest.raises(ModelError, match="takes no parameters"):
         resolve("mean", {"alpha": 1})
+    with pytest.raises(ModelError, match=r"width must be an integer \(got 'abc'\)"):
+        resolve("scratch-cnn", {"width": "abc"})
     path = write_model(
         "class A:\n    def __init__(self, a=1): raise ValueError('no')\n"
         "    def fit(self, a, b, c): ...\n    def predict(self, d): ...\n"

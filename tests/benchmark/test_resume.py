@@ -184,6 +184,25 @@ def test_the_same_command_twice_at_once_shares_the_work(counting, tmp_path):
     assert len(folders) == 1
 
 
+def test_a_suspended_process_is_waited_for_with_a_word(counting, tmp_path):
+    model, fits = counting
+    command = [
+        sys.executable, "-m", "ecdbench", "evaluate", model, "--task", "ecd-fcc/k_vrh", "--set", "pause=0.6",
+        "--out", str(tmp_path / "runs"), "--quiet",
+    ]  # fmt: skip
+    first = subprocess.Popen(command, env=os.environ)
+    while not fits() and first.poll() is None:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)
+    second = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "if it is suspended, resume it or end it" in second.stderr.readline()
+    finally:
+        first.send_signal(signal.SIGCONT)
+    second.communicate()
+    assert (first.wait(), second.returncode, fits()) == (0, 0, 1)
+
+
 def test_a_full_disk_loses_nothing(counting, k_vrh, tmp_path):
     model, fits = counting
     out = tmp_path / "runs"

@@ -95,6 +95,19 @@ def test_200_entries_stay_small(tmp_path, honest, k_vrh):
     assert len(make_page(board).encode()) < 2_000_000
 
 
+def test_one_entry_does_not_make_the_page_large(tmp_path, honest):
+    shutil.copytree(honest, tmp_path / honest.parent.name / "honest")
+    usual = len(make_page(make_board([tmp_path])))
+    for result in tmp_path.rglob("result.json"):
+        content = json.loads(result.read_text())
+        content["fits"][0]["notes"] = [f"{n} " + "word " * 150 for n in range(3_000)]
+        content["model"]["parameters"] = {f"parameter_{n}": "long" * 200 for n in range(1_000)}
+        result.write_text(json.dumps(content))
+    page = make_page(make_board([tmp_path]))
+    assert "and 2,990 more in result.json" in page
+    assert len(page) < usual + 20_000
+
+
 def test_the_server_serves_the_page_and_nothing_else():
     ready: list[str] = []
     asked = threading.Event()

@@ -1,6 +1,6 @@
 """Measurements, printed as ratios measured side by side in one run. Not part of the tests.
 
-    python tests/perf/run.py [PART ...]    # help density bootstrap cnn frozen memory build language board calibration
+    python tests/perf/run.py [PART ...]    # one or more of PARTS, all by default
 
 `cnn` and `frozen` need the sfe files and, for the Keras side, a Python that has it: KERAS_PYTHON=/path/to/python.
 `density` and `build` need the raw folders of ecd-fcc. ECDBENCH_DATA says where both are.
@@ -11,7 +11,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-PARTS = ("help", "density", "bootstrap", "cnn", "frozen", "memory", "build", "language", "board", "calibration")
+PARTS = (
+    "help",
+    "density",
+    "bootstrap",
+    "cnn",
+    "frozen",
+    "memory",
+    "build",
+    "language",
+    "board",
+    "calibration",
+    "kills",
+)
 
 
 def main() -> None:

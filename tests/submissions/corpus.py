@@ -99,6 +99,14 @@ def copied(frame, share):
     return frame
 
 
+def noisy(frame, split, noise):
+    """The targets of a split with normal noise, as a share of their standard deviation."""
+    targets = copied(frame, 1)["prediction"].where(frame["split"].eq("holdout"), frame["prediction"])
+    chosen = frame["split"].eq(split)
+    spread = noise * targets[chosen].std() * np.random.default_rng(0).normal(size=chosen.sum())
+    return frame.assign(prediction=targets.where(~chosen, targets + pd.Series(spread, index=targets.index[chosen])))
+
+
 USAGE = {
     "answers": 1, "sent": 1, "prompt_tokens": 1, "completion_tokens": 1, "cost": 1.0, "seconds_median": 1.0,
     "seconds_p95": 1.0, "models": ["m"], "statuses": {"ok": 1},
@@ -376,6 +384,8 @@ FLAGGED = {
         ),
         "next to equal",
     ),
+    "targets-noisy": (rows(lambda f: noisy(f, "holdout", 0.03), claim_again=True), "targets with noise"),
+    "holdout-learnt": (rows(lambda f: noisy(f, "holdout", 0.12), claim_again=True), "learnt from the holdout"),
     "sign": (rows(lambda f: f.assign(prediction=-f["prediction"]), claim_again=True), "the sign"),
     "logarithm": (rows(lambda f: f.assign(prediction=np.log10(f["prediction"])), claim_again=True), "logarithms"),
     "unit-calories": (rows(lambda f: f.assign(prediction=f["prediction"] / 4.184), claim_again=True), "times 4.184"),

@@ -2,12 +2,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ecdbench.submissions.entry import accepted_entries
 from ecdbench.submissions.reference import References
 from ecdbench.submissions.verify import verify_all, verify_entry
 
-from .corpus import ALLOWED, CANARY, FLAGGED, REFUSED, spoil_all
+from .corpus import ALLOWED, CANARY, FLAGGED, REFUSED, line, rows, spoil_all
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,19 @@ def test_none_hides_another(spoiled, honest, references):
     found = {verified.folder.name: verified.verdict for verified in verify_all([root], references)}
     assert found["honest"] == "flagged"  # most of the others have its predictions, which unranks none of them
     assert set(found) >= {*spoiled, "honest"}
+
+
+@pytest.mark.parametrize("change", [lambda p: p.round(1), lambda p: p + 0.05 * np.sin(np.arange(len(p)))])
+def test_a_copy_with_other_last_digits_is_named(tmp_path, honest, references, change):
+    for name in ("first", "second"):
+        shutil.copytree(honest, tmp_path / "ecd-fcc--k_vrh" / name)
+        line("name", name)(tmp_path / "ecd-fcc--k_vrh" / name)
+    rows(lambda frame: frame.assign(prediction=change(frame["prediction"])), claim_again=True)(
+        tmp_path / "ecd-fcc--k_vrh" / "second"
+    )
+    first, second = verify_all([tmp_path], references)
+    assert first.verdict == "verified"
+    assert sum("are those of first" in flag for flag in second.flags) == 2  # of both runs
 
 
 def test_two_entries_of_one_name(tmp_path, honest, references):

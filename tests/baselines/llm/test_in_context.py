@@ -318,6 +318,31 @@ def test_custom_prompt(serve, ask):
     assert "There is no prompt" in ask(server.url, "--set", "prompt=other.yaml").err
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "uses For of Jinja"),
+        ("{{ 9 ** 9 ** 9 ** 9 }}", "uses Pow of Jinja"),
+        ("{{ 'a' * 999999999 }}", "uses Mul of Jinja"),
+        ("{{ 'a' | center(999999999) }}", "uses the filter center of Jinja"),
+        ("{{ unit.format(1) }}", "of Jinja"),
+        ("{{ unit", "is not a Jinja template"),
+    ],
+)
+def test_a_prompt_that_would_not_end(serve, ask, text, said):
+    Path("mine.yaml").write_text(json.dumps({"version": "1", "system": text, "question": "?"}))
+    assert said in ask(serve().url, "--set", "prompt=mine.yaml").err
+
+
+def test_prompt_files_that_are_none(serve, ask):
+    os.mkfifo("mine.yaml")
+    server = serve()
+    assert "There is no prompt file" in ask(server.url, "--set", "prompt=mine.yaml").err
+    assert "There is no prompt file" in ask(server.url, "--set", "prompt=/dev/zero").err
+    Path("large.yaml").write_text("# " + "a" * 300_000)
+    assert "has more than 256 KiB" in ask(server.url, "--set", "prompt=large.yaml").err
+
+
 def test_no_key_in_any_file_or_message(serve, ask, tmp_path):
     """An endpoint that echoes the key in answers and errors."""
 

@@ -81,6 +81,20 @@ def test_a_pickle_that_runs_code_is_not_loaded(how, tmp_path):
         (lambda c: c.update({"other": torch.zeros(1)}), "other is unexpected"),
     ],
 )
+def test_a_zip_that_would_fill_the_memory(tmp_path):
+    """A compressed record, which torch would unpack."""
+    import zipfile
+
+    whole, bomb = tmp_path / "whole.pt", tmp_path / "bomb.pt"
+    torch.save({"weight": torch.zeros(8)}, whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, bytes(64 * 2**20) if name.endswith("data/0") else content)
+    with pytest.raises(ModelError, match="unpacks to 64 MiB, far more than its size"):
+        loaded(bomb)
+
+
 def test_weights_of_another_network(content, tmp_path, change, message):
     path = tmp_path / "weights.safetensors"
     change(content)
