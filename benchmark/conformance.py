@@ -156,9 +156,8 @@ class _Suite:
         return predictor
 
     def _predict(self, predictor: Any, ids: list[str]) -> np.ndarray:
-        return checked_predictions(
-            self._model.model.name, predictor.predict(self._data.table(ids, names=self._names)), len(ids)
-        )
+        model, rows = self._model.model, self._data.table(ids, names=self._names)
+        return checked_predictions(model.name, call(model, "predict", partial(predictor.predict, rows)), len(ids))
 
     def _compare(self, one: np.ndarray, two: np.ndarray, what: str, tolerance: float = 1e-4) -> None:
         scale = np.ptp(two) + np.abs(two).max() + 1e-12

@@ -130,12 +130,18 @@ def _find_module(location: str, spec: str, names: list[str]) -> ModuleType:
 
 
 def _import(spec: str, load: Callable[[], ModuleType]) -> ModuleType:
+    writes, sys.dont_write_bytecode = (
+        sys.dont_write_bytecode,
+        True,
+    )  # compiled files tell changes within a second by size
     try:
         return load()
     except EcdbenchError:
         raise
     except (Exception, SystemExit) as error:
         raise ModelError(f"{spec} cannot be imported: {type(error).__name__}: {error}.") from error
+    finally:
+        sys.dont_write_bytecode = writes
 
 
 def _import_file(file: Path) -> ModuleType:

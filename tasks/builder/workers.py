@@ -76,7 +76,7 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    warnings.simplefilter("ignore", UserWarning)  # raised by libraries about individual crystals
+    warnings.simplefilter("ignore")  # of libraries, about single crystals; what is wrong with one is said as a failure
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()

@@ -24,10 +24,10 @@ def repository(tmp_path):
 
 def test_a_commit_and_whether_anything_changed(repository):
     here, _, _ = repository
-    commit = describe_environment("cpu").commit
+    commit = describe_environment("cpu", "process").commit
     assert len(commit) == 40
     (here / "file.txt").write_text("two")
-    assert describe_environment("cpu").commit == f"{commit}+dirty"
+    assert describe_environment("cpu", "process").commit == f"{commit}+dirty"
 
 
 def test_no_program_that_a_repository_names_is_run(repository):
@@ -39,7 +39,7 @@ def test_no_program_that_a_repository_names_is_run(repository):
     hook.write_text(f"#!/bin/sh\necho hook >> {mark}\n")
     hook.chmod(0o755)
     (here / "file.txt").touch()  # the index is refreshed
-    assert len(describe_environment("cpu").commit) == 40
+    assert len(describe_environment("cpu", "process").commit) == 40
     assert not mark.exists()
     git("status")
     assert set(mark.read_text().split()) == {"run", "hook"}  # plain git runs both
@@ -50,7 +50,7 @@ def test_a_filter_of_the_repository_is_not_run(repository):
     git("config", "filter.x.clean", command)
     (here / ".git" / "info" / "attributes").write_text("* filter=x\n")
     (here / "file.txt").write_text("two")
-    assert describe_environment("cpu").commit.endswith("+unknown")
+    assert describe_environment("cpu", "process").commit.endswith("+unknown")
     assert not mark.exists()
     git("status")
     assert mark.exists()

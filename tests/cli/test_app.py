@@ -177,7 +177,7 @@ def test_a_missing_extra_names_the_command(cli, monkeypatch):
         return real(name, scope, *rest, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_torch)
-    outcome = cli("evaluate", "scratch-cnn", "-t", "ecd-fcc/k_vrh", "--set", "max_epochs=1")
+    outcome = cli("evaluate", "scratch-cnn", "-t", "ecd-fcc/k_vrh", "--set", "max_epochs=1", "--in-process")
     assert outcome.code == 1
     assert outcome.err == "Error: This model needs the extra `torch`: pip install 'ecdbench[torch]'.\n"
 

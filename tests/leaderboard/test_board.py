@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ecdbench import evaluate, load_task
+from ecdbench import evaluate, load_task, read_run
 from ecdbench.benchmark.errors import DataError
 from ecdbench.leaderboard.board import Filter, make_board, standing
 from ecdbench.leaderboard.compare import compare, verdict
@@ -151,7 +151,7 @@ def test_filters(cli, k_vrh):
 def test_texts_of_own_runs_are_texts(cli, k_vrh, write_model):
     source = "class Model:\n def fit(self, t, v, c): self.m = float(sum(t['target'])) / len(t)\n"
     source += " def predict(self, d): return [self.m] * len(d)\n"
-    run = evaluate(str(write_model(source)), k_vrh)
+    run = read_run(evaluate(str(write_model(source)), k_vrh).folder.rename(Path("runs", "theirs")))
     evaluate("knn-composition", k_vrh)
     record = json.loads((run.folder / "result.json").read_text())
     record["model"]["name"] = "=1+1 \x1b[2J ![x](https://evil.example/p.png) <script>"

@@ -38,6 +38,7 @@ CALLS = {
     "unlink": "unlink,unlinkat,rmdir",
     "mkdir": "mkdir,mkdirat",
 }
+KINDS = ("random", "calls", "not reached", "lost", "differing", "litter", "alive", "paid twice")
 MOST_OF_A_CALL, RANDOM_KILLS = 12, 100
 CONCURRENCY = 8
 TASK = ["--task", "ecd-fcc/k_vrh"]
@@ -174,9 +175,9 @@ def main() -> None:
             start = time.monotonic()
             _measure(name, scenario, Path(root) / str(number), kills, rng, tally)
             print(
-                f"{name}: {tally['random']} random kills, {tally['calls']} at calls ({tally['not reached']} not reached); "
-                + ", ".join(f"{kind} {tally[kind]}" for kind in ("lost", "differing", "litter", "alive", "paid twice"))
-                + f", in {time.monotonic() - start:.0f} s",
+                f"{name}:",
+                ", ".join(f"{kind} {tally[kind]}" for kind in KINDS),
+                f"in {time.monotonic() - start:.0f} s",
                 flush=True,
             )
             print(*tally.lines, sep="\n", end="\n" if tally.lines else "", flush=True)

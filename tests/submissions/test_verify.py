@@ -64,12 +64,12 @@ def test_none_hides_another(spoiled, honest, references):
 @pytest.mark.parametrize("change", [lambda p: p.round(1), lambda p: p + 0.05 * np.sin(np.arange(len(p)))])
 def test_a_copy_with_other_last_digits_is_named(tmp_path, honest, references, change):
     for name in ("first", "second"):
-        shutil.copytree(honest, tmp_path / "ecd-fcc--k_vrh" / name)
-        line("name", name)(tmp_path / "ecd-fcc--k_vrh" / name)
+        shutil.copytree(honest, tmp_path / "entries" / "ecd-fcc--k_vrh" / name)
+        line("name", name)(tmp_path / "entries" / "ecd-fcc--k_vrh" / name)
     rows(lambda frame: frame.assign(prediction=change(frame["prediction"])), claim_again=True)(
-        tmp_path / "ecd-fcc--k_vrh" / "second"
+        tmp_path / "entries" / "ecd-fcc--k_vrh" / "second"
     )
-    first, second = verify_all([tmp_path], references)
+    first, second = verify_all([tmp_path / "entries"], references)
     assert first.verdict == "verified"
     assert sum("are those of first" in flag for flag in second.flags) == 2  # of both runs
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def test_the_store_can_be_elsewhere(serve, tmp_path):
 
 
 def test_a_run_with_an_unreadable_usage_record_is_left_out_of_the_board(serve, ask, cli):
-    file = _run(ask(serve().url)) / "result.json"
+    file = shutil.move(_run(ask(serve().url)), Path("runs", "theirs")) / "result.json"
     result = json.loads(file.read_text())
     result["fits"][0]["usage"]["answers"] = -1
     file.write_text(json.dumps(result))
