@@ -6,6 +6,7 @@ module or file in the current folder; in Python it may be a class or an object.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -82,21 +83,59 @@ def import_code(origin: Origin) -> Code:
     return Code(_pick(module, attribute, spec), attribute or Path(location).stem, spec, Path(file) if file else None)
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """How predictors of a model are made.
+
+    Attributes:
+        create: makes one.
+        name: what tables call the model.
+        spec: what it is found by.
+        parameters: its parameters, as results state them.
+    """
+
+    create: Callable[[], Any]
+    name: str
+    spec: str
+    parameters: Mapping[str, Any]
+
+
 def load_model(code: Code, parameters: Mapping[str, Any]) -> LoadedModel:
     """A model that can be fitted.
 
     Raises:
         ModelError: it cannot be built, does not take the parameters, or declares inputs that do not exist.
     """
+    recipe = _recipe(code, parameters)
+    return LoadedModel(_described(recipe, code), recipe.create)
+
+
+def load_known(model: Model, code: Code, parameters: Mapping[str, Any]) -> LoadedModel:
+    """A model that can be fitted and was described before. Raises ModelError as `load_model` does."""
+    return LoadedModel(model, _recipe(code, parameters).create)
+
+
+def _recipe(code: Code, parameters: Mapping[str, Any]) -> _Recipe:
     target, given = code.target, dict(parameters)
+    if not _has_methods(target):
+        raise ModelError(
+            f"{code.spec or code.name or type(target).__name__} is not a predictor: it needs fit(train, validation, "
+            "context) and predict(data)."
+        )
     if inspect.isclass(target):
-        if code.spec:
-            return _from_class(target, code.name, code.spec, given)
-        # Handed over in Python, it may close over anything, so no fit is kept.
-        found = _from_class(target, target.__name__, f"{target.__module__}:{target.__name__}", given)
-        return replace(found, model=replace(found.model, source=None))
+        name, spec = code.name or target.__name__, code.spec or f"{target.__module__}:{target.__name__}"
+        features = given.pop("features", "pixels") if _is_estimator(target) else ""
+        _check_parameters(target, spec, given)
+        if features:
+            return _of_estimator(_construct(target, spec, given), features, name, spec)
+        return _Recipe(partial(_construct, target, spec, given), name, spec, given)
     name, spec = code.name or type(target).__name__, code.spec or f"{type(target).__module__}:{type(target).__name__}"
-    return _from_object(target, given, name, spec, code.source if code.spec else None)
+    if _is_estimator(target):
+        features = given.pop("features", "pixels")
+        if given:
+            raise ModelError(f"{spec} is an object already; only features can be set, not {', '.join(given)}.")
+        return _of_estimator(target, features, name, spec)
+    return _Recipe(partial(copy.deepcopy, target), name, spec, given)
 
 
 def load_predictor(point: EntryPoint) -> Any:
@@ -240,17 +279,6 @@ def _is_estimator(value: Any) -> bool:
     return base is not None and (isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base)))
 
 
-def _from_class(target: Any, name: str, spec: str, parameters: dict[str, Any]) -> LoadedModel:
-    if not _has_methods(target):
-        raise ModelError(f"{spec} is not a predictor: it needs fit(train, validation, context) and predict(data).")
-    if _is_estimator(target):
-        features = parameters.pop("features", "pixels")
-        _check_parameters(target, spec, parameters)
-        return _sklearn_model(_construct(target, spec, parameters), features, name, spec, source_of(target))
-    _check_parameters(target, spec, parameters)
-    return _described(name, spec, partial(_construct, target, spec, parameters), parameters, source_of(target))
-
-
 def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:
     try:
         return target(**parameters)
@@ -260,20 +288,7 @@ def _construct(target: Any, spec: str, parameters: dict[str, Any]) -> Any:
         raise ModelError(f"{spec} cannot be built with {parameters}: {type(error).__name__}: {error}.") from error
 
 
-def _from_object(target: Any, parameters: dict[str, Any], name: str, spec: str, source: str | None) -> LoadedModel:
-    if _is_estimator(target):
-        features = parameters.pop("features", "pixels")
-        if parameters:
-            raise ModelError(f"{spec} is an object already; only features can be set, not {', '.join(parameters)}.")
-        return _sklearn_model(target, features, name, spec, source)
-    if not _has_methods(target):
-        raise ModelError(f"{spec} is not a predictor: it needs fit(train, validation, context) and predict(data).")
-    import copy
-
-    return _described(name, spec, lambda: copy.deepcopy(target), parameters, source)
-
-
-def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: str | None) -> LoadedModel:
+def _of_estimator(estimator: Any, features: str, name: str, spec: str) -> _Recipe:
     given = {key: repr(value) for key, value in estimator.get_params().items()}
     try:
         usual = {key: repr(value) for key, value in type(estimator)().get_params().items()}
@@ -281,32 +296,31 @@ def _sklearn_model(estimator: Any, features: str, name: str, spec: str, source: 
         usual = {}
     given = {key: value for key, value in given.items() if usual.get(key) != value}
     given |= {"features": features} if features != "pixels" else {}
-    return _described(name, spec, partial(SklearnPredictor, estimator, features), given, source)
+    return _Recipe(partial(SklearnPredictor, estimator, features), name, spec, given)
 
 
-def _described(
-    name: str, spec: str, create: Callable[[], Any], parameters: Mapping[str, Any], source: str | None
-) -> LoadedModel:
-    """A model and what one of its predictors says of itself."""
-    predictor = create()
+def _described(recipe: _Recipe, code: Code) -> Model:
+    """A model, with what one of its predictors says of itself."""
+    predictor = recipe.create()
+    source = code.source if code.spec else None  # handed over in Python, it may close over anything, so no fit is kept
     try:
-        json.dumps(dict(parameters))
+        json.dumps(dict(recipe.parameters))
     except (TypeError, ValueError):
         source = None  # an array or a function has no text that says all of it
     search = getattr(predictor, "search", {})
     model = Model(
-        name,
-        spec,
-        plain(dict(parameters)),
+        recipe.name,
+        recipe.spec,
+        plain(dict(recipe.parameters)),
         source,
-        check_inputs(getattr(predictor, "inputs", None), name),
+        check_inputs(getattr(predictor, "inputs", None), recipe.name),
         code=source_of(type(predictor)),
         asks_service=bool(getattr(predictor, "asks_service", False)),
         probes_itself=callable(getattr(predictor, "predict_probes", None)),
         search={str(key): str(text) for key, text in search.items()} if isinstance(search, Mapping) else {},
     )
     fingerprint = call(model, "fingerprint", lambda: plain(mapping(model, predictor, "fingerprint")))
-    return LoadedModel(replace(model, fingerprint=fingerprint), create)
+    return replace(model, fingerprint=fingerprint)
 
 
 def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> None:

@@ -204,7 +204,7 @@ def check(
     from ..benchmark.conformance import check_predictor
     from .output import print_table, say
 
-    run = RunOptions(task, None, text, channel, settings, device, data_dir)
+    run = RunOptions(task, None, text, channel, settings, device, data_dir, in_process=True)
     checks = check_predictor(model, run.load(), device, run.parameters)
     if json:
         say(json_format.dumps([asdict(one) for one in checks], indent=1))

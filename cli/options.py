@@ -114,7 +114,10 @@ class RunOptions:
 
     def load(self) -> TaskData:
         """The data of the task."""
+        from ..benchmark.fit_processes import workplace
         from ..tasks.catalogue import load_task
+
+        workplace(self.isolation).prepare()  # it starts while the data are read
 
         return load_task(self.task, text=self.text, channel=self.channel, split=self.split, data_dir=self.data_dir)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..feature_store import Compute, FeatureRows, FeatureStore
 from ..fitting import FitJob, preview_fit, run_fit
-from ..loading import Code, load_model
+from ..loading import Code, load_known, load_model
 from ..predictor import RunContext
 from .failure import describe_error
 from .trace import Tracer
@@ -32,10 +32,12 @@ def answer_one(wire: Wire, code: Code) -> None:
 
 def _answer(task: str, given: tuple[Any, ...], code: Code, wire: Wire) -> dict[str, Any]:
     parameters, *rest = given
-    loaded = load_model(code, parameters)
     if task == "describe":
+        loaded = load_model(code, parameters)
         described = {name: value for name, value in vars(loaded.model).items() if name not in ("origin", "predictions")}
         return {"model": described | {"inputs": loaded.model.inputs and list(loaded.model.inputs)}}
+    model, *rest = rest
+    loaded = load_known(model, code, parameters)
     job, context = _connected(wire, *rest)
     if task == "preview":
         for request in preview_fit(loaded, job, context):

@@ -84,7 +84,8 @@ class FitProcesses:
     def _started(self, model: Model, task: str, job: FitJob, context: RunContext) -> _Child:
         assert model.origin is not None
         child = _Child(self, model.origin, model.name)
-        child.send(task, job, replace(context, features=FeatureStore(Path()), progress=silent))
+        own = replace(context, features=FeatureStore(Path()), progress=silent)
+        child.send(task, replace(model, origin=None), job, own)
         return child
 
 
@@ -202,15 +203,20 @@ class _Server:
     Args:
         wire: to it.
         process: the interpreter, where it is one of its own, for a single fit.
+
+    Attributes:
+        is_open: whether it can be asked.
+        imported: the installed modules that its model names.
     """
 
     def __init__(self, wire: Wire, process: subprocess.Popen[bytes] | None = None) -> None:
         self.wire, self._process = wire, process
         self.is_open = True
+        self.imported: list[str] = []
         self._is_busy = False
 
-    def import_code(self, origin: Origin) -> list[str]:
-        """Import a model's code there, and the installed modules that it names, which are returned.
+    def import_code(self, origin: Origin) -> None:
+        """Import a model's code there, and the installed modules that it names.
 
         Raises:
             ModelError: it cannot be imported.
@@ -218,6 +224,8 @@ class _Server:
         try:
             packed = _packed(replace(origin, parameters={}))
             self.wire.send({"import": None}, pickle.dumps((sys.path, _surroundings(), packed)))
+            import datasets  # noqa: F401 - this process needs it for its jobs, and has time meanwhile
+
             message, _ = self.wire.receive()
         except (EOFError, OSError) as error:
             raise ModelError(
@@ -225,7 +233,7 @@ class _Server:
             ) from error
         if "error" in message:
             raise_error(message)
-        return list(message["imported"])
+        self.imported = list(message["imported"])
 
     def fork(self, connection: socket.socket) -> bool:
         """Fork a process that takes its job on a connection; False where the model's file has changed."""
@@ -282,12 +290,14 @@ def _server_of(place: FitProcesses, origin: Origin) -> _Server:
     ours, theirs = socket.socketpair()
     try:
         base = _base()
+        if known is not None:
+            base.send({"preload": known[1].imported})  # the next model may need them, too
         base.send({"serve": list(map(str, place.hidden))})
         base.send_descriptor(theirs.fileno())
     finally:
         theirs.close()
     server = _Server(Wire(ours))
-    base.send({"preload": server.import_code(origin)})  # the next model may need them, too
+    server.import_code(origin)
     _local.server = key, server
     return server
 

@@ -45,10 +45,12 @@ class Tracer:
 
     def trace(self) -> Trace:
         """What was read and loaded so far."""
-        modules = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-        local = {file for file in modules.values() if file and not file.startswith((*INSTALLED, *_PYTHON, _PACKAGE))}
+        # Not by getattr, at which lazy modules import others.
+        found = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in list(sys.modules.items())}
+        modules = {name: file for name, file in found.items() if isinstance(file, str)}
+        local = {file for file in modules.values() if not file.startswith((*INSTALLED, *_PYTHON, _PACKAGE))}
         data = {path for path, written in list(self._opened.items()) if not written and self._is_data(path)}
-        installed = [name for name, file in modules.items() if file and file.startswith(INSTALLED)]
+        installed = [name for name, file in modules.items() if file.startswith(INSTALLED)]
         return Trace(
             files=sorted(data | {file for file in local if file.endswith((".py", ".so"))}),
             libraries=sorted({name.partition(".")[0] for name in installed}),
