@@ -15,7 +15,8 @@ demo: $(VENV)/.installed-demo
 	@$(BIN)/ecdbench leaderboard runs --task $(DEMO_TASK)
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal  # one thread per worker: two cores are enough
+	@# One thread per worker: two cores are enough. Compiled modules are kept, since the tests start hundreds of processes.
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

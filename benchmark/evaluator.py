@@ -54,6 +54,7 @@ from .results import (
     plain,
     write_run,
 )
+from .row_tables import RowTables
 from .run_ledger import RunLedger
 from .samples import fit_keys, make_samples
 from .scoring import COVERAGE_THRESHOLD, score
@@ -196,6 +197,10 @@ class _Evaluation:
         self.targets = _Targets(data)
         self.extent = Extent(self.protocol.main_split, setting.limit, setting.probes)
         self.fits = [self._covered(fit) for fit in self.protocol.plan(data)]
+        known = dict.fromkeys(
+            m for fit in self.fits for ids in (fit.train, fit.validation, *fit.predicted.values()) for m in ids
+        )
+        self.tables = RowTables(self.data, list(known))
         self.place = setting.place if model.predictions is None else workplace("none")
 
     def run(self) -> Run:
@@ -233,12 +238,12 @@ class _Evaluation:
         rows = dict.fromkeys(m for ids in (fit.train, fit.validation, *predicted.values()) for m in ids)
         declares_ids = model.inputs is None or "id" in model.inputs
         names = None if declares_ids else {sample_id: str(number) for number, sample_id in enumerate(rows)}
-        train, validation = (self.data.table(ids, self.targets.of(ids), names) for ids in (fit.train, fit.validation))
+        train, validation = (self.tables.table(ids, self.targets.of(ids), names) for ids in (fit.train, fit.validation))
         alters = self.extent.probes and not model.probes_itself and main in predicted
         return FitJob(
             train=train,
             validation=validation,
-            predicted={split: self.data.table(ids, names=names) for split, ids in predicted.items()},
+            predicted={split: self.tables.table(ids, names=names) for split, ids in predicted.items()},
             main_split=main,
             altered=altered_tables(self.data, predicted[main], fit.train, names) if alters else {},
             probes=self.extent.probes,

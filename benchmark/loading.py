@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
-from typing import Any, get_type_hints
+from types import ModuleType, NoneType
+from typing import Any, get_args, get_type_hints
 
 from .adapters import SklearnPredictor
 from .errors import EcdbenchError, ModelError, unknown_name
@@ -336,7 +336,7 @@ def _check_parameters(target: Any, spec: str, parameters: Mapping[str, Any]) -> 
 
 
 def _check_types(target: Any, parameters: Mapping[str, Any]) -> None:
-    """Compare parameters with their annotations, as far as those can be understood."""
+    """Compare parameters with their annotations, where those are numbers, texts, or true and false."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -344,10 +344,11 @@ def _check_types(target: Any, parameters: Mapping[str, Any]) -> None:
     except Exception:  # noqa: BLE001 - a name that is there for type checkers only
         return
     for name in parameters.keys() & hints.keys():
+        kinds = [kind for kind in get_args(hints[name]) or (hints[name],) if kind is not NoneType]
+        if not set(kinds) <= _TYPES.keys():
+            continue
         try:
             TypeAdapter(hints[name]).validate_python(parameters[name])
         except ValidationError as error:
-            wanted = _TYPES.get(hints[name], f"of the type {hints[name]}")
+            wanted = " or ".join(_TYPES[kind] for kind in kinds)
             raise ModelError(f"{name} must be {wanted} (got {parameters[name]!r}).") from error
-        except Exception:  # noqa: BLE001, S112 - a type that pydantic does not know
-            continue

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HOLDOUT = "holdout"
 SPLITS = ("train", "validation", HOLDOUT)
 # Larger tables are written to disk and mapped, so that memory does not grow with the number of rows.
-_ROWS_IN_MEMORY = 4096
+ROWS_IN_MEMORY = 4096
 
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -186,12 +186,15 @@ class TaskData:
 
         rows = self.rows if self.inputs else {}
         features = self._features(rows, ids, targets is not None)
-        if len(ids) <= _ROWS_IN_MEMORY:
+        if len(ids) <= ROWS_IN_MEMORY:
             table = Dataset.from_dict(self._columns(rows, ids, targets, names), features=features)
         else:
             table = on_disk(self._parts(rows, ids, targets, names), features)
-        arrays = [name for name, one in self.inputs.items() if one.is_array]
-        arrays += [] if targets is None else ["target"]
+        return self.formatted(table, targets is not None)
+
+    def formatted(self, table: Dataset, labelled: bool) -> Dataset:
+        """A table whose arrays are read as numpy's."""
+        arrays = [name for name, one in self.inputs.items() if one.is_array] + (["target"] if labelled else [])
         return table.with_format("numpy", columns=arrays, output_all_columns=True) if arrays else table
 
     def labelled(self, ids: Sequence[str]) -> Dataset:
@@ -217,16 +220,18 @@ class TaskData:
     def _parts(
         self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None, names: Mapping[str, str] | None
     ) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(ids), _ROWS_IN_MEMORY):
-            part = slice(start, start + _ROWS_IN_MEMORY)
+        for start in range(0, len(ids), ROWS_IN_MEMORY):
+            part = slice(start, start + ROWS_IN_MEMORY)
             yield self._columns(rows, ids[part], None if targets is None else targets[part], names)
 
     def _columns(
         self, rows: Rows, ids: Sequence[str], targets: np.ndarray | None, names: Mapping[str, str] | None
     ) -> dict[str, Any]:
         columns: dict[str, Any] = {"id": list(ids) if names is None else [names[sample_id] for sample_id in ids]}
-        for name, one in self.inputs.items():
-            columns[name] = [_ask(name, "encode", one.encode, rows[sample_id][name]) for sample_id in ids]
+        columns |= {name: [] for name in self.inputs}
+        for row in map(rows.__getitem__, ids if self.inputs else ()):  # each is read once, whatever it takes to make it
+            for name, one in self.inputs.items():
+                columns[name].append(_ask(name, "encode", one.encode, row[name]))
         return columns | ({} if targets is None else {"target": targets})
 
     def _features(self, rows: Rows, ids: Sequence[str], labelled: bool) -> Features:

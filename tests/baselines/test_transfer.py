@@ -301,7 +301,7 @@ def test_a_loss_that_explodes_stops_and_says_so(k_vrh, cli, monkeypatch):
         ({"precision": "half"}, "Choose one of auto, float32, bfloat16"),
         ({"views": -1}, r"views must be a non-negative integer \(got -1\)"),
         ({"views": True}, r"views must be a non-negative integer \(got True\)"),
-        ({"backbone": 3}, "no backbone '3'"),
+        ({"backbone": 3}, r"backbone must be a text \(got 3\)"),
         ({"backbone": "resnet18.nonsense"}, "no backbone 'resnet18.nonsense'"),
         ({"dropout": 1.5}, r"dropout must be at least 0 and below 1 \(got 1.5\)"),
         ({"weights": "nothing.safetensors"}, "There is no weights file"),

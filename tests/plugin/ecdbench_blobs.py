@@ -45,7 +45,7 @@ def blob(width: float, seed: int) -> np.ndarray:
     """A noisy Gaussian at the centre of the box."""
     axis = np.linspace(-2, 2, SIDE)
     squared = sum(np.square(part) for part in np.meshgrid(axis, axis, axis))
-    noise = np.random.default_rng(seed).normal(0, 0.02, (SIDE, SIDE, SIDE))
+    noise = np.random.default_rng(seed).normal(0, 0.1, (SIDE, SIDE, SIDE))
     return (np.exp(-squared / (2 * width**2)) + noise).astype(np.float32)
 
 

@@ -333,7 +333,7 @@ def test_what_parameters_may_not_be(ask):
         "shots=1000": "exceeds the number of training rows",
         "selection=best": "no selection",
         "image=2": "true or false",
-        "temperature=hot": "temperature='hot'",
+        "temperature=hot": "temperature must be a number (got 'hot')",
         "max_tokens=0": "max_tokens must be a positive integer (got 0)",
         "request_options=5": "JSON object",
         "request_options=false": "JSON object",
@@ -342,9 +342,9 @@ def test_what_parameters_may_not_be(ask):
         'request_options={"a": NaN}': "JSON object",
         'request_options={"a": "\\ud800"}': "JSON object",
         'prompt="a\\u0000"': "prompt=",
-        "base_url=[]": "base_url=[]",
+        "base_url=[]": "base_url must be a text (got [])",
         "base_url=http://\u2603.example/v1": "not a valid http(s) URL",
-        "model=null": "model=None",
+        "model=null": "model must be a text (got None)",
         "api_key=sk-1": "no parameter 'api_key'",
     }.items():
         outcome = ask(url, "--set", setting)
