@@ -11,14 +11,14 @@ from ecdbench.tasks.catalogue import load_task
 
 @pytest.fixture
 def on_disk(monkeypatch):
-    monkeypatch.setattr("ecdbench.benchmark.task._ROWS_IN_MEMORY", 10)
+    monkeypatch.setattr("ecdbench.benchmark.task.ROWS_IN_MEMORY", 10)
 
 
 def test_a_large_table_is_on_disk_and_says_the_same(monkeypatch):
     data = load_task("ecd-fcc/k_vrh", text="key")
     ids = data.splits["train"]
     here = data.labelled(ids)
-    monkeypatch.setattr("ecdbench.benchmark.task._ROWS_IN_MEMORY", 10)
+    monkeypatch.setattr("ecdbench.benchmark.task.ROWS_IN_MEMORY", 10)
     there = data.labelled(ids)
     assert here.features == there.features
     assert not here.cache_files

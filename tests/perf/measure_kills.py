@@ -39,7 +39,8 @@ CALLS = {
     "mkdir": "mkdir,mkdirat",
 }
 KINDS = ("random", "calls", "not reached", "lost", "differing", "litter", "alive", "paid twice")
-MOST_OF_A_CALL, RANDOM_KILLS = 12, 100
+MOST_OF_A_CALL = int(os.environ.get("KILLS_OF_A_CALL", "12"))
+RANDOM_KILLS = int(os.environ.get("RANDOM_KILLS", "100"))
 CONCURRENCY = 8
 TASK = ["--task", "ecd-fcc/k_vrh"]
 
@@ -148,7 +149,7 @@ class Trial:
     def names(self) -> set[str]:
         """Every file and folder, but locks and what is named by chance."""
         found = (str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
-        return {_anonymous(name) for name in found if not name.endswith((".lock", "stderr"))}
+        return {_anonymous(name) for name in found if not name.endswith((".lock", "stderr")) and not _TRIED.match(name)}
 
     def outcome(self) -> dict[str, str]:
         """Digests of what the command has made, without times."""
@@ -160,7 +161,8 @@ class Trial:
 
 
 def main() -> None:
-    """Run all scenarios, or those that KILLED names, as in KILLED=tune,build."""
+    """Run all scenarios, or those that KILLED names, as in KILLED=tune,build; KILLS_OF_A_CALL and RANDOM_KILLS say how
+    many kills there are."""
     only = os.environ.get("KILLED", "").split(",")
     if shutil.which("strace") is None:
         print("strace is missing; install it")
@@ -280,6 +282,9 @@ def _alive(folder: Path) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+_TRIED = re.compile(r"tmp/[a-z0-9_]{8}$")  # by which Python tries a folder for temporary files
 
 
 def _anonymous(name: str) -> str:
