@@ -1,5 +1,6 @@
 """Commands that are given in a stranger's folder run none of the code that lies in it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from ecdbench.submissions.entry import accepted_entries
 
-from .tasks.builder.conftest import as_chgcar
+from .tasks.builder.conftest import as_chgcar, seed_descriptions
+from .tasks.datasets.hostile import EPS, image, write_honest
 
 ECDBENCH = Path(sys.executable).with_name("ecdbench")
 # Modules that Python's own start of a process, or a library, imports at some time.
@@ -33,29 +35,51 @@ def hostile(tmp_path):
     hook.chmod(0o755)
     (folder / ".git" / "info" / "attributes").write_text("* filter=x\n")
     (folder / "select.py").touch()  # git must look at it again
+    image(EPS)(write_honest(folder / "gems"))
     return folder, mark
 
 
 def commands(folder, raw_dir):
+    """Commands, and what one says that refuses the dataset in the folder."""
     from ecdbench.tasks.builder.densities import read_volume
 
     source = folder / "mine"
     (source / "densities").mkdir(parents=True)
     as_chgcar(read_volume(raw_dir / "densities" / "mp-101.npz")).write_file(source / "densities" / "mp-101.CHGCAR")
     (source / "properties.csv").write_text("id,k_vrh\nmp-101,346.3\n")
-    yield "verify", "entries"
-    yield "leaderboard", "entries", "--format", "html"
-    yield "evaluate", "composition-forest", "--task", "ecd-fcc/k_vrh", "-q"
-    yield "leaderboard", "runs"
-    yield "check", "mean"
-    yield "build", "mine", "--source", "mine", "--out", "built", "--workers", "1"
+    yield ("verify", "entries"), ""
+    yield ("leaderboard", "entries", "--format", "html"), ""
+    yield ("evaluate", "mean", "--task", "ecd-fcc/k_vrh", "-q"), ""
+    (run,) = (folder / "runs").glob("*/*")
+    yield ("leaderboard", "runs"), ""
+    yield ("show", run), ""
+    yield ("compare", run, run), ""
+    yield ("card", "init"), ""
+    yield ("submit", run, "--card", "card.yaml", "--out", "mine"), "texts of the template"
+    yield ("check", "mean"), ""
+    yield ("tune", "knn-composition", "--task", "ecd-fcc/k_vrh", "--search", "neighbours=2:9:1", "--trials", "1"), ""
+    yield ("models",), ""
+    yield ("build", "mine", "--source", "mine", "--out", "built", "--workers", "1"), ""
+    yield ("tasks", "show", "built/k_vrh"), ""
+    yield ("tasks", "show", "gems/hardness"), "no PNG or JPEG"
+    yield ("evaluate", "mean", "--task", "gems/hardness"), "no PNG or JPEG"
+    yield ("audit", "gems/hardness"), "no PNG or JPEG"
+    yield ("publish", "gems", "--repo", "a/b", "--dry-run"), "no PNG or JPEG"
 
 
-def test_nothing_of_the_folder_is_run(hostile, raw_dir):
+def test_nothing_of_the_folder_is_run(hostile, raw_dir, tmp_path):
     folder, mark = hostile
-    for command in commands(folder, raw_dir):
-        done = subprocess.run([ECDBENCH, *command], cwd=folder, check=False, capture_output=True, text=True)
+    seed_descriptions(tmp_path / "cache")
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\necho gs >> {mark}\n")
+    ghostscript.chmod(0o755)
+    environment = os.environ | {"PATH": f"{ghostscript.parent}{os.pathsep}{os.environ['PATH']}"}
+    for command, refusal in commands(folder, raw_dir):
+        done = subprocess.run(
+            [ECDBENCH, *command], cwd=folder, check=False, capture_output=True, text=True, env=environment
+        )
         assert not mark.exists(), (command, mark.read_text())
-        assert done.returncode == 0, (command, done.stderr)
+        assert done.returncode == bool(refusal) and refusal in done.stderr, (command, done.stderr)
     subprocess.run([sys.executable, "-c", "import random"], cwd=folder, check=True, env={})
     assert "random" in mark.read_text()  # the mark works

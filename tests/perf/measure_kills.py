@@ -83,7 +83,10 @@ def scenarios() -> Iterator[dict[str, Scenario]]:
                 ],
                 fits,
             ),
-            "tune": Scenario(["tune", "knn-composition", *TASK, "--trials", "4", "--out", "out", "-q"], fits),
+            "tune": Scenario(
+                ["tune", "knn-composition", *TASK, "--search", "neighbours=2:9:1", "--trials", "3", "--out", "out", "-q"],
+                fits,
+            ),
             "build": Scenario(
                 ["build", "ecd-fcc", "--source", "source", "--out", "out/built", "--workers", "2", "-q"],
                 ("out/built/**/*.arrow",),
