@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,16 @@ def test_the_command_names_what_is_wrong_and_exits(cli, spoiled, honest):
     assert outcome.code == 3
     assert json.loads(outcome.out)[0]["verdict"] == "flagged"
     assert cli("verify", honest / "nothing").code == 1
+
+
+def test_where_no_more_files_can_be_opened(honest):
+    code = (
+        "import resource, sys; from ecdbench.cli.app import main; import pandas;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); sys.argv = ['ecdbench', *sys.argv[1:]]; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "verify", honest], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "could not be verified; allow more (ulimit -n 1024)" in done.stderr, done.stderr
 
 
 def test_data_that_are_not_here(cli, tmp_path, monkeypatch):
