@@ -84,7 +84,10 @@ def scenarios() -> Iterator[dict[str, Scenario]]:
                 fits,
             ),
             "tune": Scenario(
-                ["tune", "knn-composition", *TASK, "--search", "neighbours=2:9:1", "--trials", "3", "--out", "out", "-q"],
+                [
+                    *("tune", "knn-composition", *TASK, "--search", "neighbours=2:9:1", "--trials", "3"),
+                    *("--out", "out", "-q"),
+                ],
                 fits,
             ),
             "build": Scenario(
