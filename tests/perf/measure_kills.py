@@ -67,7 +67,8 @@ def scenarios() -> Iterator[dict[str, Scenario]]:
     """What is killed, by name."""
     with ExitStack() as stack:
         shared = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(_server())
+        endpoint, serving = _server()
+        server = stack.enter_context(serving)
         fits = ("cache/fits/*/*/fit.json",)
         asked = ["model=made-up", "samples=2", "temperature=1", f"base_url={server.url}/v1"]
         settings = [flag for setting in asked for flag in ("--set", setting)]
@@ -104,8 +105,8 @@ def scenarios() -> Iterator[dict[str, Scenario]]:
                     *("--concurrency", str(CONCURRENCY), *settings),
                 ],
                 fits,
-                lambda _: server.app.paid.clear(),
-                lambda: server.app.paid,
+                lambda _: endpoint.paid.clear(),
+                lambda: endpoint.paid,
             ),
         }
 
@@ -155,7 +156,7 @@ class Trial:
     def names(self) -> set[str]:
         """Every file and folder, but locks and what is named by chance."""
         found = (str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
-        return {_anonymous(name) for name in found if not name.endswith((".lock", "stderr")) and not _TRIED.match(name)}
+        return {_anonymous(name) for name in found if not name.endswith((".lock", "stderr")) and not _KEPT.match(name)}
 
     def outcome(self) -> dict[str, str]:
         """Digests of what the command has made, without times."""
@@ -243,8 +244,8 @@ def _run_again(trial: Trial, undisturbed: Trial, where: str, tally: Tally) -> No
     for unit, state in finished.items():
         if unit in now and now[unit] != state:
             tally.fault("lost", where, f"{unit} was made again")
-    for unit in undisturbed.units().keys() - now.keys():
-        tally.fault("lost", where, f"{unit} is missing")
+    if missing := {_anonymous(unit) for unit in undisturbed.units()} - {_anonymous(unit) for unit in now}:
+        tally.fault("lost", where, f"{', '.join(sorted(missing))} missing")
     mine, theirs = trial.outcome(), undisturbed.outcome()
     if mine != theirs:
         names = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
@@ -290,7 +291,8 @@ def _alive(folder: Path) -> list[int]:
     return found
 
 
-_TRIED = re.compile(r"tmp/[a-z0-9_]{8}$")  # by which Python tries a folder for temporary files
+# By which Python tries a folder for temporary files; that a dataset was inspected, when a finished build is repeated.
+_KEPT = re.compile(r"tmp/[a-z0-9_]{8}$|cache/inspected\b")
 
 
 def _anonymous(name: str) -> str:
@@ -307,15 +309,22 @@ def _digest(file: Path) -> str:
     if file.suffix == ".parquet":
         frame = pd.read_parquet(file)
         return hashlib.sha256(frame.to_json(double_precision=15).encode()).hexdigest()
+    if file.suffix == ".csv":
+        table = pd.read_csv(file)
+        return hashlib.sha256(
+            table.drop(columns=table.filter(regex="time|duration").columns).to_csv().encode()
+        ).hexdigest()
     return hashlib.sha256(_TIMES.sub("", file.read_text()).encode()).hexdigest()
 
 
-def _server() -> Any:
+def _server() -> tuple[Any, Any]:
+    """The made-up endpoint of the tests, and what serves it."""
     sys.path.insert(0, str(ROOT))
     from tests.servers.faults import Serving  # type: ignore[import-not-found]
     from tests.servers.llm import LanguageModel  # type: ignore[import-not-found]
 
-    return Serving(LanguageModel(latency=0.05))
+    endpoint = LanguageModel(latency=0.05)
+    return endpoint, Serving(endpoint)
 
 
 def _some_densities(folder: Path) -> None:
