@@ -142,8 +142,8 @@ def _tune(
 
 
 def _mend(log: Path) -> bool:
-    """Remove what a process that died while it was writing left: an unfinished last line, and the lock of the log, under
-    this or the other name that it gets when it is released. Whether there was such a line."""
+    """Remove what a process that died while it was writing left: an unfinished last line, and the lock of the log, also
+    under the other name that it has while it is released. Whether there was such a line."""
     for lock in log.parent.glob(f"{log.name}.lock*"):
         lock.unlink(missing_ok=True)
     if not log.is_file():
