@@ -301,7 +301,7 @@ def _anonymous(name: str) -> str:
 
 
 _TIMES = re.compile(
-    r'"(created|seconds_\w+|started|finished|datetime\w*|timestamp|state_key|made|duration\w*)": *("[^"]*"|[\d.e+-]+)'
+    r'"(created|seconds\w*|started|finished|datetime\w*|timestamp|state_key|made|duration\w*)": *("[^"]*"|[\d.e+-]+)'
 )
 
 
@@ -309,12 +309,12 @@ def _digest(file: Path) -> str:
     if file.suffix == ".parquet":
         frame = pd.read_parquet(file)
         return hashlib.sha256(frame.to_json(double_precision=15).encode()).hexdigest()
-    if file.suffix == ".csv":
-        table = pd.read_csv(file)
-        return hashlib.sha256(
-            table.drop(columns=table.filter(regex="time|duration").columns).to_csv().encode()
-        ).hexdigest()
-    return hashlib.sha256(_TIMES.sub("", file.read_text()).encode()).hexdigest()
+    if file.name == "trials.csv":  # which lists trials that were interrupted, too
+        table = pd.read_csv(file).query("state != 'FAIL'").filter(regex="^(value|state|params)")
+        return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+    lines = _TIMES.sub("", file.read_text()).splitlines()
+    lines = sorted(lines) if file.suffix == ".jsonl" else lines  # in the order in which answers came
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _server() -> tuple[Any, Any]:
