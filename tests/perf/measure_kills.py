@@ -301,7 +301,7 @@ def _anonymous(name: str) -> str:
 
 
 _TIMES = re.compile(
-    r'"(created|seconds\w*|started|finished|datetime\w*|timestamp|state_key|made|duration\w*)": *("[^"]*"|[\d.e+-]+)'
+    r'"(created|sent|seconds\w*|started|finished|datetime\w*|timestamp|state_key|made|duration\w*)": *("[^"]*"|[\d.e+-]+)'
 )
 
 
