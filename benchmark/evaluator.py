@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
 import shutil
 import tempfile
 import uuid
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from .adapters import check_ids
 from .differences import differences
@@ -65,8 +63,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_LOGGER = logging.getLogger(__name__)
-_SECONDS_IN_SILENCE = 10.0
 _FEWEST_SEEDS = 3  # whose spread says something
 _ALTERED = "A finished fit had been changed by something else, and was run again."
 
@@ -102,29 +98,6 @@ class Setting:
     place: Workplace = field(default_factory=workplace, repr=False)
     progress: Progress = field(default=silent, repr=False)
     step_progress: Progress = field(default=silent, repr=False)
-
-
-@contextlib.contextmanager
-def _turn(lock: FileLock, waits: bool) -> Iterator[None]:
-    """Hold a lock that another process may have; where that takes long, a line says what is waited for.
-
-    Raises:
-        Timeout: another process has it, and this one is not to wait.
-    """
-    try:
-        lock.acquire(timeout=_SECONDS_IN_SILENCE if waits else 0)
-    except Timeout:
-        if not waits:
-            raise
-        _LOGGER.warning(
-            "Waiting for another process that is fitting this model to the same rows; if it is suspended, resume it or "
-            "end it."
-        )
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def evaluate_model(model: Model, data: TaskData, setting: Setting) -> Run:
@@ -197,10 +170,7 @@ class _Evaluation:
         self.targets = _Targets(data)
         self.extent = Extent(self.protocol.main_split, setting.limit, setting.probes)
         self.fits = [self._covered(fit) for fit in self.protocol.plan(data)]
-        known = dict.fromkeys(
-            m for fit in self.fits for ids in (fit.train, fit.validation, *fit.predicted.values()) for m in ids
-        )
-        self.tables = RowTables(self.data, list(known))
+        self.tables = RowTables(self.data, list(dict.fromkeys(m for fit in self.fits for m in fit.rows())))
         self.place = setting.place if model.predictions is None else workplace("none")
 
     def run(self) -> Run:
@@ -235,9 +205,8 @@ class _Evaluation:
         """The rows of a fit. A model that does not declare `id` sees their numbers in place of their ids."""
         limit, main, model = self.extent.limit, self.extent.main_split, self.model
         predicted = {split: ids[:limit] for split, ids in fit.predicted.items()}
-        rows = dict.fromkeys(m for ids in (fit.train, fit.validation, *predicted.values()) for m in ids)
         declares_ids = model.inputs is None or "id" in model.inputs
-        names = None if declares_ids else {sample_id: str(number) for number, sample_id in enumerate(rows)}
+        names = None if declares_ids else {sample_id: str(number) for number, sample_id in enumerate(fit.rows())}
         train, validation = (self.tables.table(ids, self.targets.of(ids), names) for ids in (fit.train, fit.validation))
         alters = self.extent.probes and not model.probes_itself and main in predicted
         return FitJob(
@@ -284,7 +253,7 @@ class _Evaluation:
         """Run a fit and keep it; None where another process is running it and this one is not to wait."""
         key = fit.key(seed)
         try:
-            with _turn(store.lock(key), waits):
+            with store.turn(key, waits):
                 outputs = store.read(key, fit)  # another process may have finished it meanwhile
                 if outputs is None:
                     self.targets.need([m for one in self.fits for m in (*one.train, *one.validation)])

@@ -7,8 +7,9 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from .storage import sha256_file
 from .task import TaskData
 
 Predictions = dict[str, dict[str, float | None]]
+_LOGGER = logging.getLogger(__name__)
+_SECONDS_IN_SILENCE = 10.0
 _FIT = "fit.json"
 _LARGE = 16 * 2**20  # bytes
 NOT_ASKED = "not asked"  # the status of a row that a limit leaves out
@@ -146,7 +149,7 @@ class FitStore:
     def clear(self, keys: Iterable[FitKey]) -> None:
         """Forget fits, and what their folds share; not one that another process is running now."""
         for key in keys:
-            with contextlib.suppress(Timeout), self.lock(key).acquire(blocking=False):
+            with contextlib.suppress(Timeout), self.turn(key, waits=False):
                 shutil.rmtree(self.path(key), ignore_errors=True)
                 shutil.rmtree(self.shared_by_seeds(key), ignore_errors=True)
 
@@ -156,10 +159,31 @@ class FitStore:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def lock(self, key: FitKey) -> FileLock:
-        """Held while a fit runs, so that the same command given twice at once shares the work."""
+    @contextlib.contextmanager
+    def turn(self, key: FitKey, waits: bool) -> Iterator[None]:
+        """Held while a fit runs, so that the same command given twice at once shares the work.
+
+        Where waiting takes long, a line says what is waited for.
+
+        Raises:
+            Timeout: another process runs the fit, and this one is not to wait.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{self.path(key)}.lock")
+        lock = FileLock(f"{self.path(key)}.lock")
+        try:
+            lock.acquire(timeout=_SECONDS_IN_SILENCE if waits else 0)
+        except Timeout:
+            if not waits:
+                raise
+            _LOGGER.warning(
+                "Waiting for another process that is fitting this model to the same rows; if it is suspended, resume "
+                "it or end it."
+            )
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def start(self, key: FitKey) -> Path:
         """An empty work folder for a fit."""

@@ -53,6 +53,10 @@ class Fit:
     repeat: int = 0
     label: str = ""
 
+    def rows(self) -> list[str]:
+        """Ids of all its rows, each once."""
+        return list(dict.fromkeys(m for ids in (self.train, self.validation, *self.predicted.values()) for m in ids))
+
     def key(self, seed: int) -> FitKey:
         """What the fit of one seed is kept under."""
         return FitKey(seed, self.fold, self.size, self.repeat)

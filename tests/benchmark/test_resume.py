@@ -194,12 +194,14 @@ def test_a_suspended_process_is_waited_for_with_a_word(counting, tmp_path):
     while not fits() and first.poll() is None:
         time.sleep(0.02)
     first.send_signal(signal.SIGSTOP)
-    second = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
-    try:
-        assert "if it is suspended, resume it or end it" in second.stderr.readline()
-    finally:
-        first.send_signal(signal.SIGCONT)
-    second.communicate()
+    said = tmp_path / "said"
+    second = subprocess.Popen(command, env=os.environ, stderr=said.open("w"))
+    deadline = time.monotonic() + 120
+    while "if it is suspended, resume it or end it" not in said.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first.send_signal(signal.SIGCONT)
+    second.wait()
+    assert "if it is suspended, resume it or end it" in said.read_text()
     assert (first.wait(), second.returncode, fits()) == (0, 0, 1)
 
 
